@@ -1,0 +1,97 @@
+# make            this list
+# Every target runs from a clean clone; `make needs` says what is missing.
+
+GO         ?= go
+BINARY     := ./bin/tapecast
+BUILDFLAGS := -trimpath -ldflags "-s -w"
+TESTFLAGS  ?= -timeout 15m
+
+# What `go run` fetches at check; pinned, never @latest.
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# Folders whose tests run under the race detector, and those with hot paths
+# to benchmark. A folder not there yet is passed over.
+RACE_DIRS  := feed sequencer recovery multicast
+BENCH_DIRS := feed sequencer recovery multicast bench
+SIM_DIR    := tools/sim
+
+FUZZTIME       ?= 10s
+CHECK_FUZZTIME ?= 2s
+BENCHTIME      ?= 1s
+BENCH          ?= .
+SIM_BUDGET     ?= 30s
+
+# The whole path, sender to receiver, as one command; empty: none.
+THROUGHPUT ?= $(if $(wildcard bench/throughput),$(GO) run ./bench/throughput)
+
+below = $(patsubst %,./%/...,$(wildcard $(1)))
+
+.DEFAULT_GOAL := help
+.PHONY: help needs go-version build demo test check fmt vet staticcheck tidy race race-short fuzz sim bench clean
+
+help: ## print this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
+
+needs: go-version ## say what is missing for all tests to run
+	@for tool in ip:iproute2 nft:nftables ethtool:ethtool strace:strace jq:jq zstd:zstd; do \
+		command -v $${tool%%:*} >/dev/null || \
+		echo "make: no $${tool%%:*}, tests that need it will skip: apt-get install $${tool##*:}" >&2; \
+	done
+	@test "$$(id -u)" = 0 || echo "make: not root, tests in network namespaces will skip" >&2
+	@test -d "$${TAPECAST_DATA:-../shared/data}" || \
+		echo "make: no market data in $${TAPECAST_DATA:-../shared/data}, tests on it will skip: set TAPECAST_DATA" >&2
+
+go-version:
+	@have=$$($(GO) env GOVERSION 2>/dev/null || true); case "$$have" in \
+	go1.2[6-9]*|go1.[3-9][0-9]*|go[2-9]*|devel*) ;; \
+	*) echo "make: Go 1.26 or later is needed, found $${have:-none}: install it from https://go.dev/dl/, or name it with make GO=PATH" >&2; exit 1;; \
+	esac
+
+build: go-version ## build ./bin/tapecast
+	CGO_ENABLED=0 $(GO) build $(BUILDFLAGS) -o $(BINARY) ./cmd/tapecast
+
+demo: build ## show loss being repaired, on loopback, in half a minute
+	$(BINARY) demo
+
+test: needs ## run all tests
+	$(GO) test $(TESTFLAGS) ./...
+
+check: fmt vet staticcheck tidy race-short sim ## what a commit must pass, with 2 s of each fuzz target
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=$(CHECK_FUZZTIME)
+
+fmt: go-version
+	@bad=$$(gofmt -l .); test -z "$$bad" || { echo "gofmt -w these:"; echo "$$bad"; exit 1; } >&2
+
+vet: go-version
+	$(GO) vet ./...
+
+staticcheck: go-version
+	$(GO) run $(STATICCHECK) ./...
+
+tidy: go-version ## check the house rules
+	$(GO) test ./tools/tidy
+
+race: go-version ## run the tests of what decides and of the sockets under the race detector
+	CGO_ENABLED=1 $(GO) test -race $(TESTFLAGS) $(call below,$(RACE_DIRS))
+
+race-short: TESTFLAGS += -short
+race-short: race
+
+# One at a time, as go test demands, and so that each has all cores.
+fuzz: go-version ## run each fuzz target for FUZZTIME
+	@set -e; $(GO) list -f '{{.Dir}}' ./... | while read -r dir; do \
+		for target in $$(grep -hso '^func Fuzz[A-Za-z0-9_]*' "$$dir"/*_test.go | cut -c6-); do \
+			echo "fuzz $${dir#$(CURDIR)/} $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$dir" </dev/null; \
+		done; \
+	done
+
+sim: go-version ## run new seeds in the simulator for SIM_BUDGET
+	$(if $(wildcard $(SIM_DIR)),TAPECAST_SIM_BUDGET=$(SIM_BUDGET) $(GO) test -count=1 $(call below,$(SIM_DIR)),@echo "sim: no $(SIM_DIR)")
+
+bench: build ## run the benchmarks (BENCH=regexp) and the throughput of the whole path
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem $(call below,$(BENCH_DIRS))
+	$(THROUGHPUT)
+
+clean: ## remove what the targets above made
+	rm -rf bin

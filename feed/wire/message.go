@@ -1,0 +1,162 @@
+package wire
+
+// Kind says what a message is. 0 is invalid. A kind is fixed when its first
+// source exists; until then its number is reserved.
+type Kind uint8
+
+// Message kinds.
+const (
+	KindInstrumentDefinition Kind = 1
+	KindTradingStatus        Kind = 2
+	KindQuote                Kind = 3 // reserved
+	KindTrade                Kind = 4
+	KindTradeCancel          Kind = 5
+	KindTradeCorrection      Kind = 6 // reserved
+	KindPriceLevel           Kind = 7 // reserved
+	KindOrderAdd             Kind = 8
+	KindOrderModify          Kind = 9
+	KindOrderExecute         Kind = 10
+	KindOrderDelete          Kind = 11
+	KindOrderReplace         Kind = 12
+	KindBookClear            Kind = 13 // reserved
+	KindImbalance            Kind = 14
+	KindStatistics           Kind = 15 // reserved
+	KindSourceGap            Kind = 16 // reserved
+	KindStateDigest          Kind = 17 // reserved
+	KindOpaque               Kind = 18
+)
+
+// kindNames are the words that tools print.
+var kindNames = [...]string{
+	KindInstrumentDefinition: "instrument_definition", KindTradingStatus: "trading_status",
+	KindQuote: "quote", KindTrade: "trade", KindTradeCancel: "trade_cancel",
+	KindTradeCorrection: "trade_correction", KindPriceLevel: "price_level",
+	KindOrderAdd: "order_add", KindOrderModify: "order_modify", KindOrderExecute: "order_execute",
+	KindOrderDelete: "order_delete", KindOrderReplace: "order_replace", KindBookClear: "book_clear",
+	KindImbalance: "imbalance", KindStatistics: "statistics", KindSourceGap: "source_gap",
+	KindStateDigest: "state_digest", KindOpaque: "opaque",
+}
+
+// String gives the kind's name as tools print it, "unknown" for one not known.
+func (k Kind) String() string {
+	if int(k) < len(kindNames) && kindNames[k] != "" {
+		return kindNames[k]
+	}
+	return "unknown"
+}
+
+// HeadLen is the length of the head that every message begins with, in bytes,
+// without the stamp offset that may follow it.
+const HeadLen = 14
+
+// stampLen is the length of the stamp offset behind the head, under FlagStamp.
+const stampLen = 4
+
+// MaxMessage bounds a message in bytes: one must fit a default packet, stamped.
+const MaxMessage = DefaultPacket - HeaderLen - stampLen
+
+// Offsets in a message's head, in bytes.
+const (
+	offLength     = 0 // u16, of the whole message, these two bytes included
+	offKind       = 2 // u8
+	offFlags      = 3 // u8
+	offInstrument = 4 // u32, 0 is none
+	offSource     = 8 // u48, ns since the source's midnight
+)
+
+var _ [HeadLen]byte = [offSource + 6]byte{} // the source time ends the head
+
+// Message flags. FlagA and FlagB mean what the kind says.
+const (
+	FlagStamp = 0x01 // a u32 follows the head: ns from the packet's stamp to this message's
+	FlagWide  = 0x02 // prices and quantities are 64 bits wide, not 32
+	FlagSell  = 0x04 // the sell or ask side
+	FlagA     = 0x08
+	FlagB     = 0x10
+)
+
+// MaxSource is the largest source time that a message can carry, in ns.
+const MaxSource = 1<<48 - 1
+
+// Side is the side of an order or trade.
+type Side uint8
+
+// Sides.
+const (
+	Buy  Side = 0
+	Sell Side = 1
+)
+
+// Head is what all messages have in common.
+type Head struct {
+	Instrument uint32
+	Source     uint64 // ns since the source's midnight, at most MaxSource
+}
+
+// messageLen returns the length of the message at the head of b, or 0 where
+// there is none that fits.
+func messageLen(b []byte) int {
+	if len(b) < HeadLen {
+		return 0
+	}
+	n := int(le.Uint16(b))
+	if n > len(b) || n < HeadLen+int(b[offFlags]&FlagStamp)*stampLen || b[offKind] == 0 {
+		return 0
+	}
+	return n
+}
+
+// CheckMessage says whether msg is one whole message as AppendTo makes it, fit to
+// be sequenced: ErrMessage when it is not. It does not look into the body.
+func CheckMessage(msg []byte) error {
+	if n := messageLen(msg); n == 0 || n != len(msg) || n > MaxMessage || msg[offFlags]&FlagStamp != 0 {
+		return ErrMessage
+	}
+	return nil
+}
+
+// KindOf returns the kind of a message that CheckMessage accepts.
+func KindOf(msg []byte) Kind { return Kind(msg[offKind]) }
+
+// appendHead appends the head of a message whose length is body bytes more, and
+// room for the body. It returns the grown slice and the body.
+func appendHead(b []byte, k Kind, flags uint8, h Head, body int) (grown, room []byte) {
+	n, size := len(b), HeadLen+body
+	for cap(b)-n < size {
+		b = append(b[:cap(b)], 0)
+	}
+	b = b[:n+size]
+	m := b[n : n+size : n+size]
+	le.PutUint16(m, uint16(size))
+	m[offKind], m[offFlags] = uint8(k), flags
+	le.PutUint32(m[offInstrument:], h.Instrument)
+	le.PutUint32(m[offSource:], uint32(h.Source))
+	le.PutUint16(m[offSource+4:], uint16(h.Source>>32))
+	return b, m[HeadLen:]
+}
+
+// open checks that msg is a message of kind k with at least size bytes of body
+// (wide bytes under FlagWide), fills h and returns flags and body.
+func open(msg []byte, k Kind, h *Head, size, wide int) (flags uint8, body []byte, err error) {
+	if len(msg) < HeadLen {
+		return 0, nil, ErrMessage
+	}
+	if Kind(msg[offKind]) != k {
+		return 0, nil, ErrKind
+	}
+	flags = msg[offFlags]
+	h.Instrument = le.Uint32(msg[offInstrument:])
+	h.Source = sourceOf(msg)
+	skip := HeadLen + int(flags&FlagStamp)*stampLen
+	if flags&FlagWide != 0 {
+		size = wide
+	}
+	if len(msg) < skip+size {
+		return 0, nil, ErrMessage
+	}
+	return flags, msg[skip:], nil
+}
+
+func sourceOf(msg []byte) uint64 {
+	return uint64(le.Uint32(msg[offSource:])) | uint64(le.Uint16(msg[offSource+4:]))<<32
+}

@@ -1,0 +1,245 @@
+package sequencer
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/tapecast/tapecast/feed"
+	"github.com/tapecast/tapecast/feed/wire"
+)
+
+// History is where packets are built and kept. *history.History is one.
+type History interface {
+	// Reserve lends room for one packet until Commit. It fails when a packet that
+	// the journal has not written would have to go.
+	Reserve() ([]byte, error)
+	// Commit makes p, built in the room that Reserve lent, visible.
+	Commit(p wire.Packet, progress []feed.Progress)
+	// Abandon lets packets go unwritten from now on.
+	Abandon()
+	// Durable is the highest sequence that survives a crash.
+	Durable() uint64
+	// Next is the sequence of the next message.
+	Next() uint64
+}
+
+// Config is what a sequencer must know at the start of an epoch.
+type Config struct {
+	Channel    uint16
+	Session    wire.Session
+	Epoch      uint32
+	Previous   uint32            // the epoch before; 0 when the session begins
+	Cut        uint64            // last sequence before this epoch
+	CutChain   uint64            // chain after Cut
+	Stamp      wire.Nanos        // of the last message before this epoch: stamps go on from there
+	PacketSize int               // bytes, header included
+	Heartbeat  wire.Nanos        // ns between control packets; 0 means DefaultHeartbeat
+	Journal    wire.JournalState // none, alive or strict, as it is at the start
+	Inputs     map[uint64]uint64 // last sequence taken of each input, by feed.Hash of its name
+}
+
+// DefaultHeartbeat is the time between control packets, ns.
+const DefaultHeartbeat = 50e6
+
+// Validate says what is wrong with c, or nil.
+func (c *Config) Validate() error {
+	switch {
+	case c.Session == 0:
+		return errors.New("sequencer: no session")
+	case c.Epoch <= c.Previous:
+		return fmt.Errorf("sequencer: epoch %d does not follow epoch %d", c.Epoch, c.Previous)
+	case c.PacketSize < wire.HeaderLen+wire.MaxMessage || c.PacketSize > wire.MaxPacket:
+		return fmt.Errorf("sequencer: packet size %d is not between %d and %d bytes", c.PacketSize, wire.HeaderLen+wire.MaxMessage, wire.MaxPacket)
+	}
+	return nil
+}
+
+// input is what the sequencer keeps of one input.
+type input struct {
+	hash    uint64
+	last    uint64 // taken
+	touched uint64 // the first sequence of the packet that it last put into
+}
+
+// Sequencer orders messages. The ingest loop owns it.
+type Sequencer struct {
+	cfg     Config
+	history History
+	builder wire.Builder
+	open    bool
+	ended   bool
+	first   uint64 // sequence of the open packet's first message
+	chain   uint64 // before the open packet
+	now     wire.Nanos
+	clock   wire.Clock
+	inputs  []input
+	touched []feed.InputID // inputs in the open packet, each once
+
+	progress []feed.Progress // scratch of close
+	control  control
+}
+
+// New starts an epoch on h, whose next sequence must be cfg.Cut+1.
+func New(cfg Config, h History) (*Sequencer, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if h.Next() != cfg.Cut+1 {
+		return nil, fmt.Errorf("sequencer: history goes on at %d, the cut is %d", h.Next(), cfg.Cut)
+	}
+	if cfg.Heartbeat == 0 {
+		cfg.Heartbeat = DefaultHeartbeat
+	}
+	return &Sequencer{
+		cfg: cfg, history: h, chain: cfg.CutChain, now: cfg.Stamp,
+		inputs:   make([]input, 0, 16),
+		touched:  make([]feed.InputID, 0, feed.MaxInputs),
+		progress: make([]feed.Progress, 0, feed.MaxInputs),
+		control:  control{journal: cfg.Journal, next: cfg.Cut + 1, chain: cfg.CutChain},
+	}, nil
+}
+
+// Turn begins a turn of the loop: all messages put until the next Turn are
+// stamped now, or with the last stamp if now is before it.
+func (s *Sequencer) Turn(now wire.Nanos, c wire.Clock) {
+	s.now, s.clock = max(s.now, now), c
+}
+
+// Register implements feed.Sink.
+func (s *Sequencer) Register(name string) (feed.InputID, uint64, error) {
+	hash := feed.Hash(name)
+	for i := range s.inputs {
+		if s.inputs[i].hash == hash {
+			return feed.InputID(i), s.inputs[i].last, nil
+		}
+	}
+	if len(s.inputs) == feed.MaxInputs {
+		return 0, 0, feed.ErrTooManyInputs
+	}
+	s.inputs = append(s.inputs, input{hash: hash, last: s.cfg.Inputs[hash]})
+	return feed.InputID(len(s.inputs) - 1), s.cfg.Inputs[hash], nil
+}
+
+// Put implements feed.Sink.
+func (s *Sequencer) Put(in feed.Input, msg []byte) error {
+	if err := s.accepts(in, msg); err != nil {
+		return err
+	}
+	if !s.open {
+		if err := s.openPacket(); err != nil {
+			return err
+		}
+	}
+	if !s.builder.Add(msg, s.now) {
+		s.Flush()
+		if err := s.openPacket(); err != nil {
+			return err
+		}
+		s.builder.Add(msg, s.now)
+	}
+	s.took(in)
+	return nil
+}
+
+// accepts says why a message is not taken, or nil.
+func (s *Sequencer) accepts(in feed.Input, msg []byte) error {
+	if s.ended {
+		return feed.ErrEnded
+	}
+	if err := wire.CheckMessage(msg); err != nil {
+		return err
+	}
+	if int(in.ID) >= len(s.inputs) {
+		return fmt.Errorf("sequencer: input %d is not registered", in.ID)
+	}
+	switch last := s.inputs[in.ID].last; {
+	case in.Seq == 0 || in.Seq == last+1:
+		return nil
+	case in.Seq <= last:
+		return feed.ErrDuplicate
+	default:
+		return feed.ErrInputGap
+	}
+}
+
+// took notes how far an input has come, and that the open packet says so.
+func (s *Sequencer) took(in feed.Input) {
+	if in.Seq == 0 {
+		return
+	}
+	i := &s.inputs[in.ID]
+	i.last = in.Seq
+	if i.touched != s.first {
+		i.touched = s.first
+		s.touched = append(s.touched, in.ID)
+	}
+}
+
+// openPacket begins a packet in history's memory.
+func (s *Sequencer) openPacket() error {
+	if s.cfg.Journal == wire.JournalStrict && s.control.journal == wire.JournalDead {
+		return feed.ErrFull
+	}
+	buf, err := s.history.Reserve()
+	if err != nil && s.cfg.Journal == wire.JournalAlive {
+		s.JournalFailed()
+		buf, err = s.history.Reserve()
+	}
+	if err != nil {
+		return feed.ErrFull
+	}
+	s.builder.Open(buf[:min(len(buf), s.cfg.PacketSize)])
+	s.first, s.open = s.history.Next(), true
+	return nil
+}
+
+// Flush closes the open packet, if there is one, and commits it to history.
+func (s *Sequencer) Flush() {
+	if !s.open {
+		return
+	}
+	h := s.header(wire.TypeSequenced, s.first, s.chain)
+	p, chain := s.builder.Close(h, s.now)
+	for _, id := range s.touched {
+		i := &s.inputs[id]
+		s.progress = append(s.progress, feed.Progress{Input: id, Hash: i.hash, Seq: i.last})
+	}
+	s.history.Commit(p, s.progress)
+	s.chain, s.open = chain, false
+	s.touched, s.progress = s.touched[:0], s.progress[:0]
+}
+
+func (s *Sequencer) header(t wire.Type, seq, chain uint64) wire.Header {
+	return wire.Header{
+		Type: t, Channel: s.cfg.Channel, Session: s.cfg.Session, Epoch: s.cfg.Epoch,
+		Sequence: seq, Chain: chain, Clock: s.clock, Stamp: s.now,
+	}
+}
+
+// End closes the session: nothing more is taken, and once all of it is published,
+// Control says so.
+func (s *Sequencer) End() {
+	s.Flush()
+	s.ended = true
+}
+
+// Ended reports whether the session was ended.
+func (s *Sequencer) Ended() bool { return s.ended }
+
+// Last is the sequence of the last committed message, and the chain after it.
+func (s *Sequencer) Last() (seq, chain uint64) { return s.history.Next() - 1, s.chain }
+
+// JournalFailed declares the journal dead. In fast mode history goes on without
+// it; in strict mode nothing more is taken. Either way every heartbeat says so.
+func (s *Sequencer) JournalFailed() {
+	if s.cfg.Journal == wire.JournalNone {
+		return
+	}
+	s.control.journal = wire.JournalDead
+	if s.cfg.Journal == wire.JournalAlive {
+		s.history.Abandon()
+	}
+}
+
+// Journal is what heartbeats say of the journal.
+func (s *Sequencer) Journal() wire.JournalState { return s.control.journal }
