@@ -47,7 +47,7 @@ func (c *Cursor) Stamp() Nanos { return c.stamp }
 func (c *Cursor) Instrument() uint32 { return le.Uint32(c.msg[offInstrument:]) }
 
 // Source is the current message's source time, ns since the source's midnight.
-func (c *Cursor) Source() uint64 { return sourceOf(c.msg) }
+func (c *Cursor) Source() uint64 { return SourceOf(c.msg) }
 
 // Message is the current message, whole, for Decode. It aliases the packet.
 func (c *Cursor) Message() []byte { return c.msg }

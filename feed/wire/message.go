@@ -146,7 +146,7 @@ func open(msg []byte, k Kind, h *Head, size, wide int) (flags uint8, body []byte
 	}
 	flags = msg[offFlags]
 	h.Instrument = le.Uint32(msg[offInstrument:])
-	h.Source = sourceOf(msg)
+	h.Source = SourceOf(msg)
 	skip := HeadLen + int(flags&FlagStamp)*stampLen
 	if flags&FlagWide != 0 {
 		size = wide
@@ -157,6 +157,11 @@ func open(msg []byte, k Kind, h *Head, size, wide int) (flags uint8, body []byte
 	return flags, msg[skip:], nil
 }
 
-func sourceOf(msg []byte) uint64 {
+// SourceOf returns the source time of a message, ns since the source's midnight;
+// 0 of bytes too short for one.
+func SourceOf(msg []byte) uint64 {
+	if len(msg) < HeadLen {
+		return 0
+	}
 	return uint64(le.Uint32(msg[offSource:])) | uint64(le.Uint16(msg[offSource+4:]))<<32
 }
