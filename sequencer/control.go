@@ -83,3 +83,7 @@ func (s *Sequencer) durable() uint64 {
 	}
 	return min(s.history.Durable(), s.control.next-1)
 }
+
+// Visible is the sequence after the last published one, and the chain before it:
+// what control packets tell.
+func (s *Sequencer) Visible() (next, chain uint64) { return s.control.next, s.control.chain }

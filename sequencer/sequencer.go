@@ -56,9 +56,10 @@ func (c *Config) Validate() error {
 
 // input is what the sequencer keeps of one input.
 type input struct {
-	hash    uint64
-	last    uint64 // taken
-	touched uint64 // the first sequence of the packet that it last put into
+	hash      uint64
+	last      uint64 // taken
+	recovered uint64 // last, when the epoch began
+	touched   uint64 // the first sequence of the packet that it last put into
 }
 
 // Sequencer orders messages. The ingest loop owns it.
@@ -116,8 +117,15 @@ func (s *Sequencer) Register(name string) (feed.InputID, uint64, error) {
 	if len(s.inputs) == feed.MaxInputs {
 		return 0, 0, feed.ErrTooManyInputs
 	}
-	s.inputs = append(s.inputs, input{hash: hash, last: s.cfg.Inputs[hash]})
-	return feed.InputID(len(s.inputs) - 1), s.cfg.Inputs[hash], nil
+	last := s.cfg.Inputs[hash]
+	s.inputs = append(s.inputs, input{hash: hash, last: last, recovered: last})
+	return feed.InputID(len(s.inputs) - 1), last, nil
+}
+
+// Recovered is the last sequence of an input that the journal had when the epoch
+// began.
+func (s *Sequencer) Recovered(id feed.InputID) uint64 {
+	return s.inputs[id].recovered
 }
 
 // Put implements feed.Sink.

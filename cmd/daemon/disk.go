@@ -1,0 +1,72 @@
+package daemon
+
+import (
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/tapecast/tapecast/sequencer/clock"
+	"github.com/tapecast/tapecast/sequencer/history"
+	"github.com/tapecast/tapecast/sequencer/journal"
+)
+
+const (
+	diskPause   = time.Millisecond      // between looks at history, in fast mode
+	strictPause = 50 * time.Microsecond // in strict mode, where receivers wait for it
+)
+
+// disk is the loop that writes the journal. It owns the writer.
+type disk struct {
+	writer   *journal.Writer
+	history  *history.History
+	clock    *clock.Local
+	strict   bool
+	onFail   func(error)         // called once, from the loop
+	drain    atomic.Bool         // write what is left, then finish
+	end      atomic.Pointer[end] // the session is over: say so behind the last packet
+	err      error               // after finished
+	finished chan struct{}
+}
+
+// end is where a session is over.
+type end struct{ last, chain uint64 }
+
+// run writes until drain is set and all is written, or the journal dies.
+func (d *disk) run() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer close(d.finished)
+	pause := diskPause
+	if d.strict {
+		pause = strictPause
+	}
+	for {
+		draining := d.drain.Load()
+		n, err := d.writer.Step(d.history, d.clock.Now())
+		if err != nil {
+			d.err = err
+			d.onFail(err)
+			d.writer.Close()
+			return
+		}
+		if n > 0 {
+			continue
+		}
+		if draining && d.history.Written()+1 >= d.history.Next() {
+			d.err = d.close()
+			return
+		}
+		sleep(pause)
+	}
+}
+
+// close ends the journal: for good if the session is over, else for a restart.
+func (d *disk) close() error {
+	if e := d.end.Load(); e != nil {
+		if err := d.writer.End(e.last, e.chain); err != nil {
+			d.writer.Close()
+			return err
+		}
+	}
+	return d.writer.Close()
+}

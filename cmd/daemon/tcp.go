@@ -1,0 +1,190 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/tapecast/tapecast/feed/wire"
+	"github.com/tapecast/tapecast/recovery/retransmit"
+	"github.com/tapecast/tapecast/sequencer/clock"
+)
+
+const (
+	produceSize = 256 << 10        // bytes that one Produce may give
+	receiveSize = 4 << 10          // bytes that one read takes
+	writeLimit  = 10 * time.Second // a peer that takes nothing for so long is dropped
+	writeSize   = 64 << 10         // bytes of one write: what the peer took is known so often
+	acceptPause = 20 * time.Millisecond
+)
+
+// shell is the sockets of the retransmit service: it moves bytes between
+// connections and their sessions.
+type shell struct {
+	server  *retransmit.Server
+	clock   *clock.Local
+	buffers sync.Pool // of *[]byte, produceSize long: as many as there are writers at work
+	conns   sync.WaitGroup
+}
+
+func newShell(server *retransmit.Server, c *clock.Local) *shell {
+	return &shell{server: server, clock: c, buffers: sync.Pool{New: func() any {
+		b := make([]byte, produceSize)
+		return &b
+	}}}
+}
+
+// serve accepts until ctx ends, then closes every connection and waits for them.
+func (s *shell) serve(ctx context.Context, ln net.Listener) {
+	stop := context.AfterFunc(ctx, func() { ln.Close() })
+	defer stop()
+	defer s.conns.Wait()
+	for {
+		conn, err := ln.Accept()
+		switch {
+		case err == nil:
+			s.accept(ctx, conn.(*net.TCPConn))
+		case ctx.Err() != nil || errors.Is(err, net.ErrClosed):
+			return
+		default: // out of descriptors, most likely: those that are open go on
+			pause(ctx, acceptPause)
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// accept starts a connection, or says why it is refused.
+func (s *shell) accept(ctx context.Context, conn *net.TCPConn) {
+	host, _, _ := net.SplitHostPort(conn.RemoteAddr().String())
+	session, err := s.server.Accept(s.clock.Now(), host)
+	if err != nil {
+		var r *retransmit.Refusal
+		if errors.As(err, &r) {
+			conn.SetWriteDeadline(time.Now().Add(acceptPause))
+			conn.Write(retransmit.AppendRefusal(nil, 0, *r))
+		}
+		conn.Close()
+		return
+	}
+	c := &connection{shell: s, conn: conn, session: session, kick: make(chan struct{}, 1)}
+	s.conns.Go(func() { c.run(ctx) })
+}
+
+// connection is one receiver's. Its two goroutines share the session under mu.
+type connection struct {
+	shell   *shell
+	conn    *net.TCPConn
+	kick    chan struct{} // the reader took something: there may be an answer
+	mu      sync.Mutex
+	session *retransmit.Session
+}
+
+func (c *connection) run(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(ctx, func() { c.conn.Close() })
+	defer stop()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c.write(ctx)
+		cancel()
+	}()
+	c.read()
+	c.wake()
+	<-done
+	cancel()
+	c.session.Close()
+}
+
+// read hands what arrives to the session, until the peer or the session ends it.
+func (c *connection) read() {
+	b := make([]byte, receiveSize)
+	for {
+		n, err := c.conn.Read(b)
+		c.mu.Lock()
+		bad := c.session.Receive(c.shell.clock.Now(), b[:n])
+		c.mu.Unlock()
+		c.wake()
+		if err != nil || bad != nil {
+			return
+		}
+	}
+}
+
+func (c *connection) wake() {
+	select {
+	case c.kick <- struct{}{}:
+	default:
+	}
+}
+
+// write sends what the session produces.
+func (c *connection) write(ctx context.Context) {
+	t := time.NewTimer(0)
+	defer t.Stop()
+	for ctx.Err() == nil {
+		wait, err := c.produce()
+		if err != nil {
+			return
+		}
+		if wait == 0 {
+			continue
+		}
+		t.Reset(wait)
+		select {
+		case <-ctx.Done():
+		case <-c.kick:
+		case <-t.C:
+		}
+	}
+}
+
+// produce sends one buffer full, or says how long there is nothing to send.
+func (c *connection) produce() (wait time.Duration, err error) {
+	b := c.shell.buffers.Get().(*[]byte)
+	defer c.shell.buffers.Put(b)
+	now := c.shell.clock.Now()
+	n, next, err := c.next(now, *b)
+	if n == 0 || err != nil {
+		return max(time.Duration(next-now), time.Microsecond), err
+	}
+	for sent := 0; sent < n && err == nil; {
+		end := min(sent+writeSize, n)
+		c.conn.SetWriteDeadline(time.Now().Add(writeLimit))
+		_, err = c.conn.Write((*b)[sent:end])
+		c.taken(end - sent)
+		sent = end
+	}
+	return 0, err
+}
+
+// next asks the session for bytes, and when to ask again.
+func (c *connection) next(now wire.Nanos, b []byte) (n int, next wire.Nanos, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	limit, err := c.session.Poll(now)
+	if err != nil {
+		return 0, 0, err
+	}
+	n, next = c.session.Produce(now, b)
+	if n == 0 && c.session.Done() {
+		return 0, 0, net.ErrClosed
+	}
+	return n, min(next, limit), nil
+}
+
+func (c *connection) taken(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.session.Taken(c.shell.clock.Now(), n)
+}

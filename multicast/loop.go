@@ -1,0 +1,212 @@
+package multicast
+
+import (
+	"context"
+	"errors"
+	"runtime"
+
+	"github.com/tapecast/tapecast/feed/wire"
+	"github.com/tapecast/tapecast/recovery"
+)
+
+// tendEvery is how often the loop asks for kernel drops and shows its counters.
+const tendEvery = wire.Nanos(100e6)
+
+// errRan says that Run was called twice.
+var errRan = errors.New("multicast: a Subscription runs once")
+
+// Run joins, recovers and delivers, as Subscribe says. It runs once, locked to its
+// thread, and leaves no socket open.
+func (s *Subscription) Run(ctx context.Context) error {
+	if s.started.Swap(true) {
+		return errRan
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := s.poll.open(s.cfg.Wait); err != nil {
+		return err
+	}
+	defer s.close()
+	stopped := make(chan struct{})
+	release := context.AfterFunc(ctx, func() {
+		s.poll.stop()
+		close(stopped)
+	})
+	err := s.loop(ctx)
+	if !release() {
+		<-stopped // the eventfd must not be closed under its writer
+	}
+	return err
+}
+
+// loop turns until the session ends, ctx is done or something fatal happens.
+func (s *Subscription) loop(ctx context.Context) error {
+	for {
+		now := s.cfg.Clock()
+		deadline, err := s.turn(now)
+		if err != nil {
+			return err
+		}
+		if done, err := s.sub.Done(); done {
+			return err
+		}
+		if s.poll.stopped.Load() {
+			return context.Cause(ctx)
+		}
+		s.poll.wait(min(deadline, s.tended+tendEvery) - now)
+	}
+}
+
+// turn does a bounded piece of work: one read of each line, one of the server's
+// connection, what is due, and what the Subscriber asks for. It returns when the
+// next turn is due at the latest.
+func (s *Subscription) turn(now wire.Nanos) (wire.Nanos, error) {
+	for i, r := range s.lines {
+		if r != nil && s.poll.ready(slotLine+i) {
+			s.receive(r, now)
+		}
+	}
+	if s.tcp.fd >= 0 && s.poll.ready(slotTCP) {
+		s.converse(now)
+	}
+	deadline, err := s.act(now)
+	if err != nil {
+		return 0, err
+	}
+	if now-s.tended >= tendEvery {
+		s.tend(now)
+	}
+	if !s.flush(now) {
+		return now, nil // the Subscriber has something to say to that
+	}
+	return deadline, nil
+}
+
+// act polls the Subscriber and does what it wants, until it wants nothing.
+func (s *Subscription) act(now wire.Nanos) (wire.Nanos, error) {
+	for {
+		deadline := s.sub.Poll(now)
+		switch a := s.sub.Action(now); a.Kind {
+		case recovery.ActNone:
+			return deadline, nil
+		case recovery.ActDial:
+			s.dial(a.Server, now)
+		case recovery.ActHangUp:
+			s.hangUp()
+		case recovery.ActJoin:
+			if err := s.join(); err != nil {
+				return 0, err
+			}
+		}
+	}
+}
+
+// receive reads one line once.
+func (s *Subscription) receive(r *Receiver, now wire.Nanos) {
+	_, err := r.Receive(now, (*intake)(s))
+	if err != nil && !s.failing[r.index] {
+		s.cfg.OnAlert(err.Error())
+	}
+	s.failing[r.index] = err != nil
+}
+
+// An intake is the Subscription as its lines see it.
+type intake Subscription
+
+// Datagram takes what a line brought.
+func (s *intake) Datagram(line int, b []byte, rx, now wire.Nanos) {
+	if s.cfg.Drop != nil && s.cfg.Drop(line, b) {
+		s.discarded++
+		return
+	}
+	s.sub.Datagram(line, b, rx, now)
+}
+
+func (s *Subscription) dial(server int, now wire.Nanos) {
+	if err := s.tcp.dial(s.servers[server]); err != nil {
+		s.disconnected(err, now)
+		return
+	}
+	s.converse(now)
+}
+
+// converse goes on connecting, or reads once.
+func (s *Subscription) converse(now wire.Nanos) {
+	if !s.tcp.up {
+		s.connect(now)
+		return
+	}
+	b, err := s.tcp.read()
+	switch {
+	case err != nil:
+		s.disconnected(err, now)
+	case len(b) > 0:
+		s.sub.Received(b, now)
+	}
+}
+
+func (s *Subscription) connect(now wire.Nanos) {
+	up, err := s.tcp.advance()
+	if up && !s.reached.IsValid() {
+		s.reached, err = s.tcp.local()
+	}
+	if err != nil {
+		s.disconnected(err, now)
+		return
+	}
+	s.poll.watch(slotTCP, s.tcp.fd, s.tcp.events())
+	if up {
+		s.sub.Connected(now)
+	}
+}
+
+// flush sends what the Subscriber has for the server, as far as the kernel takes
+// it. It reports false when the connection broke.
+func (s *Subscription) flush(now wire.Nanos) bool {
+	if !s.tcp.up {
+		return true
+	}
+	n, err := s.tcp.write(s.sub.Output())
+	if err != nil {
+		s.disconnected(err, now)
+		return false
+	}
+	s.sub.Sent(n)
+	s.poll.watch(slotTCP, s.tcp.fd, s.tcp.events())
+	return true
+}
+
+func (s *Subscription) disconnected(err error, now wire.Nanos) {
+	s.hangUp()
+	s.sub.Disconnected(err, now)
+}
+
+func (s *Subscription) hangUp() {
+	s.tcp.close()
+	s.poll.watch(slotTCP, -1, 0)
+}
+
+// tend does what needs no hurry.
+func (s *Subscription) tend(now wire.Nanos) {
+	s.tended = now
+	s.drops()
+	if s.observed.TryLock() { // whoever looks gets the next ones
+		s.show()
+		s.observed.Unlock()
+	}
+}
+
+// close shows the last counters and closes everything.
+func (s *Subscription) close() {
+	s.drops()
+	s.observed.Lock()
+	s.show()
+	s.observed.Unlock()
+	s.hangUp()
+	for i, r := range s.lines {
+		if r != nil {
+			s.leave(i)
+		}
+	}
+	s.poll.close()
+}

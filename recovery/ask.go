@@ -1,0 +1,242 @@
+package recovery
+
+import "github.com/tapecast/tapecast/feed/wire"
+
+// Bounds of what is asked for at one time.
+const (
+	maxAsks     = 64      // requests under way
+	askMessages = 1 << 14 // of one request
+	askTotal    = 1 << 17 // messages of all requests under way; one request is always allowed
+)
+
+// Attempts are counted in quarters: a refusal that invites to ask again later
+// costs one, a request that brought nothing four.
+const (
+	wholeTry   = 4
+	quarterTry = 1
+)
+
+// ask is a request under way.
+type ask struct {
+	id          uint32
+	first, last uint64
+	overflow    uint64 // Stats.Overflow when it was sent
+	filled      bool   // it brought something
+}
+
+// asker turns gaps into requests, and answers into filled or lost gaps.
+type asker struct {
+	list     []ask // of fixed capacity
+	messages uint64
+	chunk    uint64     // largest range, halved when a server finds it too large
+	progress wire.Nanos // the last packets or answer
+	ahead    uint64     // a server has nothing from here on, until recheck
+	recheck  wire.Nanos
+	hold     wire.Nanos // nothing is asked before: a server said so
+}
+
+func newAsker() asker { return asker{list: make([]ask, 0, maxAsks), chunk: askMessages} }
+
+func (a *asker) find(id uint32) *ask {
+	for i := range a.list {
+		if a.list[i].id == id {
+			return &a.list[i]
+		}
+	}
+	return nil
+}
+
+// remove takes the ask off the list.
+func (a *asker) remove(x *ask) {
+	a.messages -= x.last - x.first + 1
+	n := len(a.list) - 1
+	*x = a.list[n]
+	a.list = a.list[:n]
+}
+
+// ask requests the gaps that are due, lowest first, and returns when to look again.
+func (s *Subscriber) ask(now wire.Nanos) wire.Nanos {
+	if now < s.asks.hold {
+		return s.asks.hold
+	}
+	list := &s.stream.gaps
+	for i := 0; i < len(list.list); i++ {
+		x := &list.list[i]
+		switch {
+		case x.ask != 0 || x.lost != 0 || x.gone>>s.conn.server&1 != 0:
+			continue
+		case x.due > now:
+			continue // the stream says when
+		case x.first >= s.asks.ahead && now < s.asks.recheck:
+			return s.asks.recheck
+		case x.first > s.stream.next && s.stream.win.full():
+			return never // no room for the answer
+		}
+		if !s.room(x) || !s.request(i, now) {
+			break
+		}
+	}
+	return never
+}
+
+// room reports whether another request may be sent.
+func (s *Subscriber) room(x *gap) bool {
+	n := len(s.asks.list)
+	limit := min(s.cfg.Outstanding, s.conn.client.Welcome().Limits.Outstanding, maxAsks)
+	want := min(x.messages(), s.asks.chunk)
+	return n < limit && (n == 0 || s.asks.messages+want <= askTotal)
+}
+
+// request asks for gap i, or the head of it, together with those close behind it.
+func (s *Subscriber) request(i int, now wire.Nanos) bool {
+	list := &s.stream.gaps
+	chunk := min(s.asks.chunk, s.conn.client.Welcome().Limits.Range)
+	x := &list.list[i]
+	first := x.first
+	s.count(x)
+	if x.messages() > chunk {
+		list.split(i, first+chunk-1) // without room for it the whole gap waits for its head
+	}
+	n := s.reach(i, chunk, now)
+	last := min(list.list[n].last, first+chunk-1)
+	id := s.newID()
+	if s.conn.client.Request(id, first, last) != nil {
+		return false
+	}
+	if list.list[i].asked {
+		s.stats.Retries++
+	}
+	for j := i; j <= n; j++ {
+		s.count(&list.list[j])
+		list.list[j].ask, list.list[j].asked = id, true
+	}
+	s.stats.Requests++
+	s.asks.messages += last - first + 1
+	if len(s.asks.list) == 0 {
+		s.asks.progress = now
+	}
+	s.asks.list = append(s.asks.list, ask{id: id, first: first, last: last, overflow: s.stats.Overflow})
+	return true
+}
+
+func (s *Subscriber) count(x *gap) {
+	if !x.counted {
+		x.counted = true
+		s.stats.Gaps++
+	}
+}
+
+// reach is the last gap to be asked for together with gap i: what is held between
+// them is sent again, so it must be less than what is missing.
+func (s *Subscriber) reach(i int, chunk uint64, now wire.Nanos) int {
+	list := s.stream.gaps.list
+	first, missing := list[i].first, list[i].messages()
+	for n := i + 1; n < len(list); n++ {
+		x := &list[n]
+		missing += x.messages()
+		span := x.last - first + 1
+		if x.ask != 0 || x.lost != 0 || x.gone != list[i].gone || x.due > now || span > chunk || span > 2*missing {
+			return n - 1
+		}
+	}
+	return len(list) - 1
+}
+
+// settle closes a request: what it left missing is due again at the time given,
+// with cost added to its tries, or lost when they are used up.
+func (s *Subscriber) settle(x *ask, cost int, due, now wire.Nanos) {
+	id := x.id
+	s.asks.remove(x)
+	s.asks.progress = now
+	for i := range s.stream.gaps.list {
+		g := &s.stream.gaps.list[i]
+		if g.ask != id {
+			continue
+		}
+		g.ask, g.due = 0, due
+		g.charge(cost, s.cfg.Attempts, CauseAttempts)
+	}
+	s.stream.drain(now)
+}
+
+// done takes the end of an answer. A request after which everything is still
+// missing counts as a whole attempt, unless the window had no room for the answer.
+func (s *Subscriber) done(x *ask, now wire.Nanos) {
+	if x.filled || s.stats.Overflow != x.overflow {
+		s.settle(x, 0, now+s.cfg.Grace+s.jitter(), now)
+		return
+	}
+	s.settle(x, wholeTry, now+s.cfg.RetryMin/8+s.jitter(), now)
+}
+
+// abandon forgets all requests: their connection is gone. What they left missing
+// is due at once.
+func (s *Subscriber) abandon(now wire.Nanos) {
+	for len(s.asks.list) > 0 {
+		s.settle(&s.asks.list[0], 0, now, now)
+	}
+}
+
+// blame charges the lowest request with a whole attempt: its answer stopped coming.
+func (s *Subscriber) blame() {
+	low := &s.asks.list[0]
+	for i := range s.asks.list {
+		if s.asks.list[i].first < low.first {
+			low = &s.asks.list[i]
+		}
+	}
+	for i := range s.stream.gaps.list {
+		if x := &s.stream.gaps.list[i]; x.ask == low.id {
+			x.charge(wholeTry, s.cfg.Attempts, CauseAttempts)
+		}
+	}
+}
+
+// stuck reports whether the answers stopped coming, and when they would be said to.
+func (s *Subscriber) stuck(now wire.Nanos) (bool, wire.Nanos) {
+	if len(s.asks.list) == 0 {
+		return false, never
+	}
+	at := s.asks.progress + s.cfg.AskTimeout
+	return now >= at, at
+}
+
+// speculate asks for what a packet out of the window's reach says is there, chunk by
+// chunk: if it lied, a server refuses the first one, at no cost.
+func (s *Subscriber) speculate(now wire.Nanos) {
+	t := s.stream
+	if t.beyond <= t.edge {
+		t.beyond = 0
+		return
+	}
+	if t.edge-t.next > s.asks.chunk/2 || now < s.asks.recheck || s.tcp {
+		return
+	}
+	if t.expose(min(t.beyond, t.edge+s.asks.chunk), now) {
+		x := &t.gaps.list[len(t.gaps.list)-1]
+		x.due = min(x.due, now)
+	}
+}
+
+// giveUp declares the gaps that are due lost, where there is nobody to ask.
+func (s *Subscriber) giveUp(now wire.Nanos) {
+	for i := range s.stream.gaps.list {
+		x := &s.stream.gaps.list[i]
+		if x.lost == 0 && x.ask == 0 && x.due <= now && s.hopeless(x, now) {
+			s.count(x)
+			x.lost = CauseNoServer
+		}
+	}
+	s.stream.drain(now)
+}
+
+// hopeless reports whether nobody will fill x.
+func (s *Subscriber) hopeless(x *gap, now wire.Nanos) bool {
+	if len(s.cfg.Servers) == 0 {
+		return true
+	}
+	if s.conn.phase == up || now < max(x.since, s.conn.lost)+s.cfg.Patience {
+		return false
+	}
+	return s.stream.lines[0].alive || s.stream.lines[1].alive
+}

@@ -1,0 +1,258 @@
+package recovery
+
+import (
+	"github.com/tapecast/tapecast/feed/wire"
+	"github.com/tapecast/tapecast/recovery/retransmit"
+)
+
+// Subscriber is a whole receiver without its sockets: Stream, retransmit client,
+// choice of server, and the policy of joining and resuming. One loop owns it.
+type Subscriber struct {
+	cfg    Config
+	stream *Stream
+	stats  *Stats
+	rand   random
+	now    wire.Nanos // of the call under way
+	tcp    bool       // Follow, not multicast
+
+	conn        conn
+	asks        asker
+	lastID      uint32
+	welcome     retransmit.Welcome // the first
+	join        bool               // ActJoin is to be given
+	definitions definitions
+	follow      uint32 // the open-ended request, 0 none
+	followAt    wire.Nanos
+	learnAt     wire.Nanos // not before: log in again to learn a cut
+	learns      int        // such logins since the epoch learnt
+	learnt      uint32
+	opposers    uint64 // servers that contradicted what was delivered at opposedAt
+	opposedAt   uint64
+	began       wire.Nanos // the first Poll
+	fatal       error
+}
+
+// NewSubscriber returns a Subscriber that gives h what the channel carries. It
+// returns ErrConfig. Memory is taken here and at the first login, never later.
+func NewSubscriber(cfg Config, h Handler) (*Subscriber, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	stats := new(Stats)
+	cfg = cfg.withDefaults()
+	s := &Subscriber{
+		cfg: cfg, stream: newStream(cfg, h, stats), stats: stats, tcp: cfg.TCP,
+		rand: random(cfg.Seed), asks: newAsker(), join: len(cfg.Servers) == 0,
+	}
+	if cfg.Resume != nil {
+		s.resume(cfg.Resume)
+	}
+	return s, nil
+}
+
+// Datagram takes what one line (0 or 1) brought: one packet, with or without
+// padding behind it. b is lent until Datagram returns; rx is the kernel's receive
+// stamp, ns UTC, or 0.
+func (s *Subscriber) Datagram(line int, b []byte, rx, now wire.Nanos) {
+	p, err := wire.Parse(b)
+	if err != nil || line < 0 || line >= MaxLines || p.Type() == wire.TypeSnapshot {
+		s.stats.Bad++
+		return
+	}
+	s.stream.Put(p, LineA+Provenance(line), rx, now)
+}
+
+// Poll does what is due and says when to call it next, at the latest. The loop
+// calls it after every batch of datagrams and whenever TCP brought something.
+func (s *Subscriber) Poll(now wire.Nanos) (deadline wire.Nanos) {
+	s.now = now
+	if s.began == 0 {
+		s.began = now
+	}
+	if s.over() {
+		return never
+	}
+	long := 3 * s.cfg.Heartbeat
+	deadline = min(s.stream.silence(now, long), s.learnCut(now))
+	s.judge(now)
+	deadline = min(deadline, s.oversee(now), s.define(now), s.pursue(now))
+	deadline = min(deadline, s.repair(now))
+	return min(deadline, s.updateState(now))
+}
+
+// repair sees to the gaps: each line had its chance, then they are asked for.
+func (s *Subscriber) repair(now wire.Nanos) wire.Nanos {
+	if s.tcp {
+		return s.tcpGaps(now)
+	}
+	s.speculate(now)
+	if len(s.stream.gaps.list) == 0 {
+		return never
+	}
+	again := s.stream.schedule(now, s.jitter)
+	if s.conn.phase == up {
+		if s.lags() {
+			return again
+		}
+		return min(again, s.ask(now))
+	}
+	s.giveUp(now)
+	return min(again, now+s.cfg.LineSkew)
+}
+
+// tcpGaps: a followed stream has no gaps but those that the server names. Any other
+// means that the connection is of no use.
+func (s *Subscriber) tcpGaps(now wire.Nanos) wire.Nanos {
+	for i := range s.stream.gaps.list {
+		if s.stream.gaps.list[i].lost == 0 && s.conn.phase == up && s.follow != 0 {
+			s.drop(true, now)
+			s.elsewhere(0, now)
+			break
+		}
+	}
+	return never
+}
+
+// learnCut logs in again when an epoch was heard of whose cut no line announced.
+func (s *Subscriber) learnCut(now wire.Nanos) wire.Nanos {
+	t := s.stream
+	if t.epoch != s.learnt {
+		s.learnt, s.learns = t.epoch, 0
+	}
+	if t.wants == 0 {
+		return never
+	}
+	at := max(t.wanted+s.cfg.LineSkew, s.learnAt)
+	if now < at {
+		return at
+	}
+	if len(s.cfg.Servers) == 0 {
+		return s.adopt(now)
+	}
+	wait := min(s.cfg.RetryMin<<min(s.learns, 20), s.cfg.RetryMax)
+	s.learns++
+	s.learnAt = now + wait
+	if s.conn.phase == up {
+		s.again(0, now)
+	}
+	return s.learnAt
+}
+
+// adopt goes on in an epoch whose cut nobody will tell: there is no server, and no
+// heartbeat came for as long as three should have.
+func (s *Subscriber) adopt(now wire.Nanos) wire.Nanos {
+	t := s.stream
+	if at := t.wanted + 3*s.cfg.Heartbeat; now < at {
+		return at
+	}
+	behind := t.bound.epoch != 0 && t.bound.cut+1 < t.next
+	shut := t.shut
+	t.known, t.shut = false, true // no chain to go on with, unless a packet showed it
+	t.guess(fence{epoch: t.wants, cut: t.next - 1}, now)
+	t.known, t.shut = behind, shut
+	t.drain(now)
+	return never
+}
+
+// judge ends the subscription when every server contradicts what was delivered, and
+// asks the next one while there is one.
+func (s *Subscriber) judge(now wire.Nanos) {
+	t := s.stream
+	if !t.opposed || s.conn.phase != up {
+		return
+	}
+	t.opposed = false
+	if s.opposedAt != t.next {
+		s.opposedAt, s.opposers = t.next, 0
+	}
+	s.opposers |= 1 << s.conn.server
+	for i := range s.cfg.Servers {
+		if s.opposers>>i&1 == 0 && s.conn.no[i] == 0 {
+			s.drop(true, now)
+			s.elsewhere(0, now)
+			return
+		}
+	}
+	s.fatal = ErrDiverged
+	if s.cfg.Resume != nil && s.stats.Delivered == 0 {
+		s.fatal = ErrResume
+	}
+}
+
+// updateState tells the handler what the receiver is doing, and returns when to
+// look again.
+func (s *Subscriber) updateState(now wire.Nanos) wire.Nanos {
+	t, again := s.stream, never
+	long := 3 * s.cfg.Heartbeat
+	if s.tcp {
+		long = max(long, 3e9)
+	}
+	quiet := max(t.heard, s.began) + long
+	if now < quiet {
+		again = quiet
+	}
+	switch {
+	case t.ended:
+	case now >= quiet:
+		t.turn(StateStale, CauseSilent, now)
+	case t.lossy:
+		t.turn(StateStale, CauseLoss, now)
+	case !t.begun && (t.heard == 0 || t.shut || t.edge > t.next):
+		t.turn(StateJoining, 0, now)
+	case s.repairing():
+		t.turn(StateRepairing, 0, now)
+	default:
+		t.turn(StateLive, 0, now)
+	}
+	return again
+}
+
+// repairing reports whether a gap is asked for, or cannot be.
+func (s *Subscriber) repairing() bool {
+	if s.stream.wants != 0 || len(s.asks.list) > 0 {
+		return true
+	}
+	return len(s.stream.gaps.list) > 0 && s.stream.gaps.list[0].counted
+}
+
+// over reports whether there is nothing more to do.
+func (s *Subscriber) over() bool { return s.fatal != nil || s.stream.ended }
+
+// Done says whether there is nothing more to do: err is nil at the end of the
+// session, otherwise ErrDiverged, ErrResume, ErrSession or ErrRefused.
+func (s *Subscriber) Done() (done bool, err error) { return s.over(), s.fatal }
+
+// Welcome is what the first server said of the channel: groups to join among
+// others. Its Channel.Session is 0 before.
+func (s *Subscriber) Welcome() retransmit.Welcome { return s.welcome }
+
+// Position is how far the handler has come.
+func (s *Subscriber) Position() Position { return s.stream.Position() }
+
+// State is what the receiver is doing, and why.
+func (s *Subscriber) State() (State, Cause) { return s.stream.State() }
+
+// Stats gives the counters, which go on counting. Only the loop may read them.
+func (s *Subscriber) Stats() *Stats { return s.stats }
+
+func (s *Subscriber) newID() uint32 {
+	s.lastID = max(s.lastID+1, 1)
+	return s.lastID
+}
+
+// jitter is a random wait from 0 to Config.Jitter.
+func (s *Subscriber) jitter() wire.Nanos {
+	return wire.Nanos(s.rand.next() % uint64(s.cfg.Jitter+1))
+}
+
+// random is splitmix64: enough to make receivers ask apart, and the same from the
+// same seed.
+type random uint64
+
+func (r *random) next() uint64 {
+	*r += 0x9e3779b97f4a7c15
+	z := uint64(*r)
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}

@@ -1,0 +1,168 @@
+package recovery
+
+import (
+	"github.com/tapecast/tapecast/feed/wire"
+	"github.com/tapecast/tapecast/recovery/retransmit"
+)
+
+// definitions is how far a receiver is that must know all instruments before it
+// takes messages about them.
+type definitions struct {
+	needed bool
+	id     uint32     // the request under way
+	retry  wire.Nanos // when to ask
+}
+
+// welcomed takes a server's answer to the login: where the channel is, what our
+// epoch must give up, what there is to repair.
+func (s *Subscriber) welcomed(w *retransmit.Welcome) {
+	t := s.stream
+	first := s.stats.Logins == 0
+	s.stats.Logins++
+	s.conn.phase, s.conn.since, s.conn.epoch = up, s.now, w.State.Epoch
+	if first {
+		s.learn(w)
+	}
+	if t.next == 0 {
+		s.start(w)
+	} else if !s.relate(w) {
+		return
+	}
+	if w.State.Epoch >= t.epoch {
+		t.exists(w.State.Next, Repair, s.now)
+	}
+	if w.State.Oldest > 1 {
+		s.gone(1, w.State.Oldest-1)
+	}
+	if w.State.Ended && w.State.Epoch == t.epoch {
+		t.close(w.State.Last, w.State.Chain, s.now)
+	}
+}
+
+// learn takes over what the first server says of the channel.
+func (s *Subscriber) learn(w *retransmit.Welcome) {
+	t, c := s.stream, &w.Channel
+	s.welcome = *w
+	t.channel, t.session = c.Channel, c.Session
+	s.cfg.Heartbeat = c.Heartbeat
+	if c.PacketSize > t.win.size {
+		t.win = newWindow(s.cfg.Window, c.PacketSize)
+	}
+	if !c.Lines[0].Group.IsValid() && !c.Lines[1].Group.IsValid() {
+		s.tcp = true
+	}
+	t.cfg.TCP = s.tcp
+	s.join = !s.tcp
+}
+
+// start decides where to begin.
+func (s *Subscriber) start(w *retransmit.Welcome) {
+	t := s.stream
+	t.epoch, t.next = w.State.Epoch, s.cfg.From
+	if s.cfg.From == FromNow {
+		t.next = w.State.Next
+	}
+	t.edge = t.next
+	s.definitions.needed = t.next > 1
+	t.shut = s.definitions.needed
+	if t.next == w.State.Next && t.next > 1 {
+		t.chain, t.known = w.State.Chain, true
+	}
+}
+
+// resume goes on behind a saved position; the rest is relate's.
+func (s *Subscriber) resume(p *Position) {
+	t := s.stream
+	t.told = p.Epoch
+	t.session, t.epoch, t.next, t.edge = p.Session, p.Epoch, p.Sequence+1, p.Sequence+1
+	t.chain, t.known, t.begun = p.Chain, p.Known, p.Sequence > 0
+	s.stats.First = t.next
+	s.definitions.needed = t.next > 1 && len(s.cfg.Servers) > 0
+	t.shut = s.definitions.needed
+}
+
+// relate compares a server's state with ours. It reports false when the connection
+// is of no use.
+func (s *Subscriber) relate(w *retransmit.Welcome) bool {
+	t, st := s.stream, &w.State
+	if t.wants != 0 && st.Epoch < t.wants {
+		t.unwant(s.now) // nobody knows of that epoch
+	}
+	if st.Epoch > t.epoch && !s.succeed(w) {
+		return false
+	}
+	resumed := s.cfg.Resume != nil && t.stats.Delivered == 0
+	if st.Epoch < t.epoch || resumed && st.Next < t.next {
+		if resumed {
+			s.fatal = ErrResume
+		}
+		return !resumed
+	}
+	if st.Next == t.next && t.known && st.Chain != t.chain {
+		t.oppose(t.next, t.next, s.now)
+	}
+	return true
+}
+
+// succeed enters the server's epoch by the cut that it told. It reports false when
+// that cut is for an epoch which we have left since the login: another will tell.
+func (s *Subscriber) succeed(w *retransmit.Welcome) bool {
+	t, since := s.stream, w.Since
+	if since.Epoch == 0 || since.Previous < t.epoch && since.Cut+1 < t.next {
+		t.want(w.State.Epoch, s.now)
+		return false
+	}
+	t.fences.skip(t.epoch+1, w.State.Epoch-1)
+	t.enter(w.State.Epoch, since.Cut, since.Chain, s.now)
+	return true
+}
+
+// define asks for the definitions, when they are needed and not under way. It
+// returns when to look again.
+func (s *Subscriber) define(now wire.Nanos) wire.Nanos {
+	d := &s.definitions
+	if !d.needed || d.id != 0 || s.conn.phase != up {
+		return never
+	}
+	if now < d.retry {
+		return d.retry
+	}
+	id := s.newID()
+	if s.conn.client.Definitions(id) == nil {
+		d.id = id
+	}
+	return never
+}
+
+// defined lets messages through.
+func (s *Subscriber) defined() {
+	s.definitions.needed, s.definitions.id = false, 0
+	s.stream.open(s.now)
+}
+
+// undefined asks again, or goes on without when the server will never answer.
+func (s *Subscriber) undefined(r retransmit.Refusal) {
+	s.definitions.id = 0
+	if r.Retryable {
+		s.definitions.retry = s.now + max(r.RetryAfter, s.cfg.RetryMin)
+		return
+	}
+	s.stream.emit(Event{Kind: EventAlert, Cause: CauseUnavailable, First: 1, Last: s.stream.next - 1, Now: s.now})
+	s.defined()
+}
+
+// pursue keeps an open-ended request going, for a receiver without multicast. It
+// returns when to look again.
+func (s *Subscriber) pursue(now wire.Nanos) wire.Nanos {
+	switch t := s.stream; {
+	case !s.tcp || s.conn.phase != up || s.lags() || t.shut || s.follow != 0 || t.ended || t.next == 0:
+		return never
+	case now < s.followAt:
+		return s.followAt
+	}
+	id := s.newID()
+	if s.conn.client.Follow(id, s.stream.next) == nil {
+		s.follow = id
+	}
+	return never
+}

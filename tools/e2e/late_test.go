@@ -1,0 +1,63 @@
+package e2e
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+
+	"github.com/tapecast/tapecast/tools/testenv"
+)
+
+// TestITCH is the main job: a real session to four receivers.
+func TestITCH(t *testing.T) {
+	file := testenv.Data(t, "nasdaq-itch50-aapl-20200130/locate-13-10k.bin")
+	for _, pace := range []string{"max", "100000/s"} {
+		t.Run(pace, func(t *testing.T) {
+			c := onLoopback(t, t.TempDir())
+			s := start(t, "serve", with(c.serve, "--source", "itch:"+file, "--pace", pace, "--await", "4", "--end-at-eof", "--linger", "1s")...)
+			s.ready("\"started\"")
+			var rs []*proc
+			for i := range 4 {
+				rs = append(rs, start(t, fmt.Sprint("listen ", i), c.listen...))
+			}
+			for _, r := range rs {
+				r.wait(0)
+			}
+			s.wait(0)
+			for _, r := range rs {
+				sum := complete(t, s.summary(), r)
+				if sum.Repaired*20 > sum.Delivered {
+					t.Errorf("%s: %d of %d messages came by repair", r.name, sum.Repaired, sum.Delivered)
+				}
+			}
+		})
+	}
+}
+
+// TestLate: a receiver that starts halfway, one that resumes after a SIGKILL, one
+// over TCP, and one whose first server dies and whose second is another receiver,
+// all end with the chain of one that was there from the beginning.
+func TestLate(t *testing.T) {
+	c := onLoopback(t, t.TempDir())
+	s := start(t, "serve", with(c.serve, "--source", "synth:11", "--pace", "50000/s", "--count", fmt.Sprint(million), "--await", "1", "--end-at-eof", "--linger", "5s")...)
+	s.ready("\"started\"")
+	relayPort := ports(t, 1)[0]
+	relay := fmt.Sprintf("127.0.0.1:%d", relayPort)
+	first := start(t, "first", with(c.listen, "--journal", t.TempDir(), "--serve", relay, "--status", "200ms")...)
+	saved := filepath.Join(t.TempDir(), "position")
+	victim := start(t, "victim", with(c.listen, "--resume", saved, "--status", "100ms")...)
+	first.until(million / 2)
+	victim.kill()
+	others := []*proc{
+		start(t, "late", with(c.listen, "--from", "start")...),
+		start(t, "resumed", with(c.listen, "--resume", saved)...),
+		start(t, "tcp", with(c.listen, "--tcp", "--from", "start")...),
+	}
+	for _, p := range append(others, first) {
+		p.wait(0)
+	}
+	s.wait(0)
+	for _, p := range append(others, first) {
+		complete(t, s.summary(), p)
+	}
+}
