@@ -147,10 +147,24 @@ func (s *Stream) control(p wire.Packet, from Provenance, now wire.Nanos) {
 	if s.next == 0 || s.ended || !s.current(p, &st, from, now) {
 		return
 	}
+	s.durability(&st, from, now)
 	s.exists(p.First(), from, now)
 	s.compare(p, from, now)
 	if p.Type() == wire.TypeEnd {
 		s.close(st.Last, p.Chain(), now)
+	}
+}
+
+// durability notes what the sequencer says of its journal, and alerts once an epoch
+// when it is dead. What a server says of its own journal is not the sequencer's.
+func (s *Stream) durability(st *wire.Status, from Provenance, now wire.Nanos) {
+	if _, line := from.Line(); !line {
+		return
+	}
+	s.stats.Journal, s.stats.Durable = st.Journal, max(s.stats.Durable, st.Durable)
+	if st.Journal == wire.JournalDead && s.mourned != s.epoch {
+		s.mourned = s.epoch
+		s.emit(Event{Kind: EventAlert, Cause: CauseJournal, First: st.Durable + 1, Last: max(st.Durable+1, s.edge-1), Epoch: s.epoch, Now: now})
 	}
 }
 

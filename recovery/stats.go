@@ -1,5 +1,7 @@
 package recovery
 
+import "github.com/tapecast/tapecast/feed/wire"
+
 // Stats counts what a Subscriber saw. Packets and messages are of sequenced
 // packets unless a comment says otherwise.
 type Stats struct {
@@ -11,6 +13,9 @@ type Stats struct {
 	Repaired  uint64 // of Delivered, those that TCP brought (Follow not counted)
 	Lost      uint64 // messages declared lost
 	Orphaned  uint64 // messages declared orphaned
+
+	Durable uint64            // highest sequence that the sequencer called durable
+	Journal wire.JournalState // as its last control packet said
 
 	Gaps     uint64 // ranges missing on every line, asked for or lost
 	Requests uint64 // requests sent for ranges

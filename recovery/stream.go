@@ -40,6 +40,7 @@ type Stream struct {
 	beyond  uint64     // follows a sequence out of the window's reach, not believed yet; 0 none
 	warned  uint32     // the highest epoch that an alert was about
 	opposed bool       // TCP contradicted what was delivered; the Subscriber decides
+	mourned uint32     // the epoch whose journal's death was told
 	alerted uint64     // next at the last alert about a mismatch
 
 	state State

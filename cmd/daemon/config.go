@@ -73,6 +73,7 @@ const (
 // defaults that the comments name.
 type Config struct {
 	Source   string        // itch:FILE, synth:SEED or unix:PATH
+	Feed     feed.Source   // instead of Source: a program's own, in process. The ingest loop owns it until Run returns
 	Pace     feed.Pace     // of a file or synthetic source; max
 	Count    uint64        // end the source after this many messages; 0 never
 	EndAtEOF bool          // end the session when the source ends
@@ -135,7 +136,7 @@ func (c *Config) Validate() error {
 }
 
 func (c *Config) checkSource() *ConfigError {
-	if c.Source == "" {
+	if c.Source == "" && c.Feed == nil {
 		return &ConfigError{Key: "source", Problem: "missing", Remedy: "give itch:FILE, synth:SEED or unix:PATH"}
 	}
 	if c.Await < 0 {

@@ -22,12 +22,16 @@ const (
 	strictly = wire.Nanos(50 * 1000) // ns that it sleeps at most while it waits for the disk
 )
 
+// waiter is a source that knows when input arrives.
+type waiter interface{ Wait(wire.Nanos) }
+
 // ingest is the loop that orders and publishes. Its fields belong to it, but for
 // the atomics, by which others talk to it.
 type ingest struct {
 	daemon *Daemon
 	seq    *sequencer.Sequencer
 	source feed.Source
+	waiter waiter // the source, if it can wait for its input
 	pub    *multicast.Publisher
 	strict bool
 
@@ -172,6 +176,10 @@ func (in *ingest) wait(now wire.Nanos) {
 	}
 	switch in.daemon.cfg.Wait {
 	case Block:
+		if in.waiter != nil && !in.stop.Load() {
+			in.waiter.Wait(until - now)
+			return
+		}
 		sleep(time.Duration(until - now))
 	case Yield:
 		runtime.Gosched()
@@ -186,6 +194,9 @@ func (in *ingest) next(now wire.Nanos) wire.Nanos {
 		until = min(until, now+strictly)
 	}
 	if in.eof || in.stop.Load() || !in.daemon.mayStart() {
+		return until
+	}
+	if in.waiter != nil {
 		return until
 	}
 	due := in.source.Due(now)

@@ -285,7 +285,14 @@ func (d *Daemon) openSource() error {
 			return max(d.disk.writer.Acknowledged(id), d.ingest.seq.Recovered(id))
 		}
 	}
-	var err error
-	d.ingest.source, err = openSource(&d.cfg, d.state.Session, acked)
-	return err
+	source := d.cfg.Feed
+	if source == nil {
+		var err error
+		if source, err = openSource(&d.cfg, d.state.Session, acked); err != nil {
+			return err
+		}
+	}
+	d.ingest.source = source
+	d.ingest.waiter, _ = source.(waiter)
+	return nil
 }

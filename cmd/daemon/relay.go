@@ -42,6 +42,7 @@ type Relay struct {
 	live    live
 	disk    *disk
 	server  *retransmit.Server
+	defined []byte // instrument definitions of before the first packet
 	broken  bool
 	last    uint64 // sequence kept
 	chain   uint64 // after last
@@ -90,6 +91,9 @@ func (r *Relay) Resume() *recovery.Position {
 // Packet implements recovery.Handler.
 func (r *Relay) Packet(d recovery.Delivery) {
 	r.next.Packet(d)
+	if d.Type() == wire.TypeSnapshot {
+		r.defined = history.AppendDefinitions(r.defined, d.Packet)
+	}
 	if r.broken || d.Type() != wire.TypeSequenced {
 		return
 	}
@@ -169,7 +173,7 @@ func (r *Relay) begin(p wire.Packet) error {
 		w.Close()
 		return err
 	}
-	r.history.SeedDefinitions(r.state.Definitions)
+	r.history.SeedDefinitions(append(r.state.Definitions, r.defined...))
 	r.disk = &disk{writer: w, history: r.history, clock: r.clock, finished: make(chan struct{}), onFail: func(error) {
 		r.live.journal.Store(uint32(wire.JournalDead))
 	}}

@@ -184,3 +184,6 @@ func (d *Daemon) summary(allocs uint64) *Summary {
 func tornWord(d *journal.Damage) string {
 	return fmt.Sprintf("%s: %d bytes from offset %d, from sequence %d on: %s", d.File, d.Bytes, d.Offset, d.Sequence, d.Reason)
 }
+
+// Addr is the address of the retransmit service.
+func (d *Daemon) Addr() string { return d.ln.Addr().String() }

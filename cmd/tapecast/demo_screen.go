@@ -57,7 +57,7 @@ func (s *screen) say(format string, args ...any) { fmt.Fprintf(s.out, format+"\n
 // newest message, and once a second how both are doing.
 func (s *screen) status(i int, all *[2]listenStatus, before listenStatus) {
 	if n := all[i].Repaired - before.Repaired; n > 0 && before.Now != 0 {
-		s.say("%s", s.paint(yellow, fmt.Sprintf("    receiver %d had lost %s on both lines: repaired", i+1, plural(n, "message"))))
+		s.say("%s", s.paint(yellow, fmt.Sprintf("    receiver %d missed %s on both lines: repaired", i+1, plural(n, "message"))))
 	}
 	if i != 0 {
 		return

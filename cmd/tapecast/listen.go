@@ -16,7 +16,6 @@ import (
 type listenConfig struct {
 	servers  []string
 	iface    string
-	source   string
 	from     uint64
 	resume   string
 	tcp      bool

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/tapecast/tapecast/cmd/tapecast/internal/tally"
 	"github.com/tapecast/tapecast/recovery"
@@ -10,6 +11,10 @@ import (
 // end saves, flushes and prints the summary, after both loops. err is what ended
 // them.
 func (l *listener) end(err error, mallocs uint64) error {
+	err = l.explain(err)
+	if isUsage(err) && l.tally.Messages() == 0 {
+		return err // there is nothing to sum up
+	}
 	if l.cfg.resume != "" {
 		err = errors.Join(err, l.save())
 	}
@@ -19,6 +24,19 @@ func (l *listener) end(err error, mallocs uint64) error {
 	l.merge(l.tally.Finish())
 	s := l.summary(mallocs)
 	return errors.Join(err, l.app.finish(s, l.cfg.json), lossError(s.LostCount))
+}
+
+// explain names the settings that the service did not agree with.
+func (l *listener) explain(err error) error {
+	switch {
+	case errors.Is(err, recovery.ErrResume) && l.relay != nil:
+		return fmt.Errorf("--journal=%s: %w, in another directory, or name the service of that session", l.cfg.journal, err)
+	case errors.Is(err, recovery.ErrResume):
+		return fmt.Errorf("--resume=%s: %w, by removing the file, or name the service of that session", l.cfg.resume, err)
+	case errors.Is(err, recovery.ErrSession):
+		return fmt.Errorf("--channel=%d --session=%q: %w; correct them, or ask another service than %v", l.cfg.channel, l.cfg.session, err, l.cfg.servers)
+	}
+	return err
 }
 
 // merge adds a histogram that the receive loop has given up.

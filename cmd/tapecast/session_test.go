@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tapecast/tapecast/cmd/daemon"
+	"github.com/tapecast/tapecast/tools/testenv"
 )
 
 // server is a running serve.
@@ -31,7 +32,7 @@ func serveOn(t *testing.T, dir string, args ...string) *server {
 	t.Helper()
 	net, err := demoNetwork()
 	if err != nil {
-		t.Skip("no multicast on loopback:", err)
+		testenv.Missing(t, "multicast", err)
 	}
 	s := &server{Info: &daemon.Info{}, cmd: tapecast(t, append([]string{"serve", "--json", "--status", "0", "--interface", net.name,
 		"--line-a", net.groups[0], "--line-b", net.groups[1], "--retransmit", "127.0.0.1:0", "--journal", dir}, args...)...)}
@@ -384,7 +385,7 @@ func TestResumeMismatch(t *testing.T) {
 	for content, want := range map[string]string{
 		"{}": "holds no saved position",
 		"x":  "holds no saved position",
-		`{"session":"other","epoch":1,"sequence":5,"chain":"00000000000000ff"}`: "saved position",
+		`{"session":"other","epoch":1,"sequence":5,"chain":"00000000000000ff"}`: "--resume=" + position,
 	} {
 		if err := os.WriteFile(position, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
@@ -401,7 +402,7 @@ func TestResumeMismatch(t *testing.T) {
 
 func TestDemo(t *testing.T) {
 	if _, err := demoNetwork(); err != nil {
-		t.Skip("no multicast on loopback:", err)
+		testenv.Missing(t, "multicast", err)
 	}
 	before, _ := filepath.Glob(filepath.Join(os.TempDir(), "tapecast-demo-*"))
 	o := runCmd(t, tapecast(t, "demo", "--seconds", "1", "--drop", "10%"))
@@ -416,7 +417,7 @@ func TestDemo(t *testing.T) {
 // A signal in the middle ends the demo and all that it started.
 func TestDemoInterrupted(t *testing.T) {
 	if _, err := demoNetwork(); err != nil {
-		t.Skip("no multicast on loopback:", err)
+		testenv.Missing(t, "multicast", err)
 	}
 	cmd := tapecast(t, "demo", "--seconds", "60")
 	wait := printedBy(t, cmd, 10)

@@ -90,6 +90,14 @@ func (s *Source) Poll(now wire.Nanos, sink feed.Sink, max int) (n int, err error
 	return n, nil
 }
 
+// Wait returns when a program has sent something, at latest after d. It blocks its
+// thread: for loops that have nothing else to do.
+func (s *Source) Wait(d wire.Nanos) {
+	fds := [1]unix.PollFd{{Fd: int32(s.epoll), Events: unix.POLLIN}}
+	t := unix.NsecToTimespec(int64(max(d, 0)))
+	unix.Ppoll(fds[:], &t, nil)
+}
+
 // receive reads from every program that has sent something, before anything is
 // put, so that a program that died has left when its successor says hello.
 func (s *Source) receive(now wire.Nanos) (ready int, err error) {

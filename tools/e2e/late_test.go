@@ -35,23 +35,29 @@ func TestITCH(t *testing.T) {
 }
 
 // TestLate: a receiver that starts halfway, one that resumes after a SIGKILL, one
-// over TCP, and one whose first server dies and whose second is another receiver,
-// all end with the chain of one that was there from the beginning.
+// over TCP, and one that loses datagrams and whose first retransmit server is killed
+// while it relies on it, all end with the chain of one that was there from the
+// beginning. Both retransmit servers of the last one are receivers themselves.
 func TestLate(t *testing.T) {
 	c := onLoopback(t, t.TempDir())
 	s := start(t, "serve", with(c.serve, "--source", "synth:11", "--pace", "50000/s", "--count", fmt.Sprint(million), "--await", "1", "--end-at-eof", "--linger", "5s")...)
 	s.ready("\"started\"")
-	relayPort := ports(t, 1)[0]
-	relay := fmt.Sprintf("127.0.0.1:%d", relayPort)
-	first := start(t, "first", with(c.listen, "--journal", t.TempDir(), "--serve", relay, "--status", "200ms")...)
+	p := ports(t, 2)
+	relays := []string{fmt.Sprintf("127.0.0.1:%d", p[0]), fmt.Sprintf("127.0.0.1:%d", p[1])}
+	first := start(t, "first", with(c.listen, "--journal", t.TempDir(), "--serve", relays[0], "--status", "200ms")...)
+	doomed := start(t, "doomed", with(c.listen, "--journal", t.TempDir(), "--serve", relays[1])...)
 	saved := filepath.Join(t.TempDir(), "position")
 	victim := start(t, "victim", with(c.listen, "--resume", saved, "--status", "100ms")...)
+	first.until(million / 4)
+	lossy := start(t, "lossy", with(c.listen, "--retransmit", relays[1]+","+relays[0], "--drop", "20%")...)
 	first.until(million / 2)
+	doomed.kill()
 	victim.kill()
 	others := []*proc{
 		start(t, "late", with(c.listen, "--from", "start")...),
 		start(t, "resumed", with(c.listen, "--resume", saved)...),
 		start(t, "tcp", with(c.listen, "--tcp", "--from", "start")...),
+		lossy,
 	}
 	for _, p := range append(others, first) {
 		p.wait(0)
@@ -59,5 +65,8 @@ func TestLate(t *testing.T) {
 	s.wait(0)
 	for _, p := range append(others, first) {
 		complete(t, s.summary(), p)
+	}
+	if sum := lossy.summary(); sum.Repaired == 0 {
+		t.Error("lossy had nothing repaired: the test did not happen")
 	}
 }

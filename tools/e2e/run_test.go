@@ -259,3 +259,6 @@ const (
 func with(flags []string, more ...string) []string {
 	return append(append([]string(nil), flags...), more...)
 }
+
+// interrupt ends the process as Ctrl-C would.
+func (p *proc) interrupt() { p.cmd.Process.Signal(syscall.SIGINT) }
