@@ -68,5 +68,9 @@ func (d *disk) close() error {
 			return err
 		}
 	}
-	return d.writer.Close()
+	if err := d.writer.Close(); err != nil {
+		return err
+	}
+	d.history.MarkDurable(d.history.Next() - 1) // Close synced it
+	return nil
 }
