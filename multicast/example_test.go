@@ -15,7 +15,8 @@ type deletes struct{ n int }
 
 func (d *deletes) Packet(p recovery.Delivery) {
 	var m wire.OrderDelete
-	for c := p.Cursor(); c.Next(); {
+	c := p.Cursor()
+	for c.Next() {
 		if c.Kind() == wire.KindOrderDelete && m.Decode(c.Message()) == nil {
 			d.n++
 		}

@@ -85,7 +85,8 @@ func control(h wire.Header, t wire.Type, st wire.Status) []byte {
 func rebuild(p wire.Packet, h wire.Header) wire.Packet {
 	var b wire.Builder
 	b.Open(make([]byte, wire.DefaultPacket))
-	for c := p.Cursor(); c.Next(); {
+	c := p.Cursor()
+	for c.Next() {
 		b.Add(c.Message(), c.Stamp())
 	}
 	q, _ := b.Close(h, h.Stamp)

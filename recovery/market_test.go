@@ -219,7 +219,8 @@ func (r *recorder) Packet(d Delivery) {
 
 func (r *recorder) take(d Delivery) {
 	n := 0
-	for c := d.Cursor(); c.Next(); n++ {
+	c := d.Cursor()
+	for ; c.Next(); n++ {
 		var m wire.OrderDelete
 		if m.Decode(c.Message()) == nil {
 			r.put(c.Sequence(), m.Order)

@@ -373,7 +373,8 @@ func (x *world) verify() []string {
 	}
 	lost := uint64(0)
 	for _, p := range x.market.packets {
-		for c := p.Cursor(); c.Next(); {
+		c := p.Cursor()
+		for c.Next() {
 			var m wire.OrderDelete
 			if m.Decode(c.Message()) != nil || c.Sequence() < st.First {
 				continue

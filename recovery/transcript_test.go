@@ -238,7 +238,8 @@ func (r *rig) line(i int, what string) {
 func forge(p wire.Packet) wire.Packet {
 	var b wire.Builder
 	b.Open(make([]byte, wire.DefaultPacket))
-	for c := p.Cursor(); c.Next(); {
+	c := p.Cursor()
+	for c.Next() {
 		b.Add(c.Message(), c.Stamp())
 	}
 	h := p.Header()

@@ -96,7 +96,8 @@ func checkPackets(t *testing.T, seed uint64, packets []wire.Packet) {
 			t.Fatalf("seed %d: packet is %d chain %x, want %d chain %x", seed, p.First(), p.Chain(), next, chain)
 		}
 		var d wire.OrderDelete
-		for c := p.Cursor(); c.Next(); next++ {
+		c := p.Cursor()
+		for ; c.Next(); next++ {
 			if err := d.Decode(c.Message()); err != nil || d.Order != next || c.Sequence() != next {
 				t.Fatalf("seed %d: message %d is order %d, sequence %d, %v", seed, next, d.Order, c.Sequence(), err)
 			}

@@ -59,7 +59,8 @@ type counter struct{ messages, quantity uint64 }
 
 func (c *counter) Packet(d recovery.Delivery) {
 	var t wire.Trade
-	for m := d.Cursor(); m.Next(); c.messages++ {
+	m := d.Cursor()
+	for ; m.Next(); c.messages++ {
 		if m.Kind() == wire.KindTrade && t.Decode(m.Message()) == nil {
 			c.quantity += t.Qty
 		}

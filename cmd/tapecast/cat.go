@@ -110,7 +110,8 @@ func printPackets(ctx context.Context, r packets, t *tape, first, end uint64) er
 }
 
 func printPacket(p wire.Packet, t *tape, first, end uint64) {
-	for c := p.Cursor(); c.Next(); {
+	c := p.Cursor()
+	for c.Next() {
 		switch seq := c.Sequence(); {
 		case seq < first:
 			t.text.Learn(c.Message())

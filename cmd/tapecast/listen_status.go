@@ -93,7 +93,8 @@ func (l *latest) learn(d recovery.Delivery) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for c := d.Cursor(); c.Next(); {
+	c := d.Cursor()
+	for c.Next() {
 		l.text.Learn(c.Message())
 	}
 }

@@ -42,7 +42,8 @@ func (t *tape) message(seq uint64, stamp wire.Nanos, msg []byte) {
 func (t *tape) packet(d recovery.Delivery) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for c := d.Cursor(); c.Next(); {
+	c := d.Cursor()
+	for c.Next() {
 		if d.Type() == wire.TypeSequenced {
 			t.message(c.Sequence(), c.Stamp(), c.Message())
 		} else {

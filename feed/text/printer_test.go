@@ -114,7 +114,8 @@ func TestStamped(t *testing.T) {
 	}
 	packet, _ := b.Close(wire.Header{Type: wire.TypeSequenced, Sequence: 1}, 2000)
 	p, i := NewPrinter(), 0
-	for c := packet.Cursor(); c.Next(); i++ {
+	c := packet.Cursor()
+	for ; c.Next(); i++ {
 		got := string(p.AppendJSON(nil, 9, stamp, c.Message()))
 		if want := jsonHead + lines[i].json + "\n"; got != want {
 			t.Errorf("got  %swant %s", got, want)

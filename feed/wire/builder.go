@@ -5,7 +5,8 @@ import "hash/crc32"
 // Builder packs messages into one packet, in memory lent by Open until Close. The
 // zero Builder is closed.
 type Builder struct {
-	buf   []byte // the packet so far, header space included; cap is the packet's bound
+	buf   []byte // the memory lent, as long as the packet may become
+	n     int    // length of the packet so far, header space included
 	first Nanos  // stamp of the first message
 	last  Nanos  // stamp of the last message
 	count uint16
@@ -13,17 +14,17 @@ type Builder struct {
 }
 
 // Open starts a packet in buf, which must hold at least HeaderLen bytes; its
-// length is the largest that the packet may become. The Builder owns it until
-// Close.
+// length, or MaxPacket, is the largest that the packet may become. The Builder
+// owns it until Close.
 func (b *Builder) Open(buf []byte) {
-	*b = Builder{buf: buf[:HeaderLen:len(buf)]}
+	*b = Builder{buf: buf[:min(len(buf), MaxPacket)], n: HeaderLen}
 }
 
 // Count is the number of messages added since Open.
 func (b *Builder) Count() int { return int(b.count) }
 
 // Len is the length of the packet so far, in bytes.
-func (b *Builder) Len() int { return len(b.buf) }
+func (b *Builder) Len() int { return b.n }
 
 // Add copies one message, as AppendTo made it, into the packet and stamps it.
 // stamp must not be below the previous one. Add reports false, and adds nothing,
@@ -35,35 +36,33 @@ func (b *Builder) Add(msg []byte, stamp Nanos) bool {
 	if stamp != b.last {
 		return b.addStamped(msg, stamp)
 	}
-	n := len(b.buf)
-	if n+len(msg) > cap(b.buf) || b.count == 1<<16-1 {
+	room := b.buf[b.n:]
+	if len(msg) > len(room) || b.count == 1<<16-1 {
 		return false
 	}
-	b.buf = b.buf[:n+len(msg)]
-	copy(b.buf[n:], msg)
-	b.added(msg[offKind])
+	copy(room, msg)
+	b.added(msg[offKind], len(msg))
 	return true
 }
 
 // addStamped adds msg with its stamp's offset put in behind the message header.
 func (b *Builder) addStamped(msg []byte, stamp Nanos) bool {
-	n, off := len(b.buf), stamp-b.first
-	if n+len(msg)+stampLen > cap(b.buf) || b.count == 1<<16-1 || off > 1<<32-1 {
+	room, off := b.buf[b.n:], stamp-b.first
+	if len(msg)+stampLen > len(room) || b.count == 1<<16-1 || off > 1<<32-1 {
 		return false
 	}
-	b.buf = b.buf[:n+len(msg)+stampLen]
-	m := b.buf[n:]
-	copy(m, msg[:HeadLen])
-	le.PutUint16(m[offLength:], uint16(len(m)))
-	m[offFlags] |= FlagStamp
-	le.PutUint32(m[HeadLen:], uint32(off))
-	copy(m[HeadLen+stampLen:], msg[HeadLen:])
+	copy(room[stampLen:], msg)
+	copy(room[:HeadLen], msg[:HeadLen])
+	le.PutUint16(room[offLength:], uint16(len(msg)+stampLen))
+	room[offFlags] |= FlagStamp
+	le.PutUint32(room[HeadLen:], uint32(off))
 	b.last = stamp
-	b.added(msg[offKind])
+	b.added(msg[offKind], len(msg)+stampLen)
 	return true
 }
 
-func (b *Builder) added(kind byte) {
+func (b *Builder) added(kind byte, size int) {
+	b.n += size
 	b.count++
 	if Kind(kind) == KindInstrumentDefinition {
 		b.flags |= FlagDefinitions
@@ -77,7 +76,7 @@ func (b *Builder) added(kind byte) {
 func (b *Builder) Close(h Header, closed Nanos) (Packet, uint64) {
 	h.Count, h.Stamp, h.Flags = b.count, b.first, h.Flags|b.flags
 	h.CloseTime = uint32(min(max(closed-b.first, 0), 1<<32-1))
-	p := seal(b.buf, &h)
+	p := seal(b.buf[:b.n:b.n], &h)
 	*b = Builder{}
 	return p, ChainAfter(p)
 }

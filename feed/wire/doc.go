@@ -11,7 +11,8 @@
 // returns the Packet in it. A Packet is a view of the caller's bytes: it lives as
 // long as they do. A Cursor walks its messages without copying:
 //
-//	for c := p.Cursor(); c.Next(); {
+//	c := p.Cursor()
+//	for c.Next() {
 //		switch c.Kind() {
 //		case wire.KindTrade:
 //			if err := trade.Decode(c.Message()); err != nil { ... }

@@ -28,7 +28,9 @@ type TradingStatus struct {
 
 // AppendTo appends the encoded message to b.
 func (m *TradingStatus) AppendTo(b []byte) []byte {
-	b, room := appendHead(b, KindTradingStatus, 0, m.Head, tradingBodyLen)
+	n := len(b)
+	b = extend(b, HeadLen+tradingBodyLen)
+	room := putHead(b[n:], KindTradingStatus, 0, m.Head)
 	room[0], room[1], room[2], room[3] = uint8(m.State), m.Code, m.Detail, 0
 	copy(room[4:], m.Reason[:])
 	return b
@@ -60,22 +62,24 @@ type Trade struct {
 
 // AppendTo appends the encoded message to b.
 func (m *Trade) AppendTo(b []byte) []byte {
-	wide, w := width(narrowPrice(m.Price) && narrowQty(m.Qty))
-	flags, size := wide|sideFlag(m.Side), 9+2*w
+	wide := !narrowPrice(m.Price) || !narrowQty(m.Qty)
+	flags, w := width(wide)
+	flags, size := flags|sideFlag(m.Side), 9+2*w
 	if m.Order != 0 {
 		flags, size = flags|FlagA, size+8
 	}
 	if m.Cross {
 		flags |= FlagB
 	}
-	b, room := appendHead(b, KindTrade, flags, m.Head, size)
+	n := len(b)
+	b = extend(b, HeadLen+size)
+	room := putHead(b[n:], KindTrade, flags, m.Head)
 	le.PutUint64(room, m.Match)
 	room[8] = m.Type
-	n := numbers{room[9:], wide != 0}
-	n.putPrice(m.Price)
-	n.putQty(m.Qty)
+	rest := putPrice(room[9:], wide, m.Price)
+	rest = putQty(rest, wide, m.Qty)
 	if m.Order != 0 {
-		le.PutUint64(n.b, m.Order)
+		le.PutUint64(rest, m.Order)
 	}
 	return b
 }
@@ -86,16 +90,18 @@ func (m *Trade) Decode(msg []byte) error {
 	if err != nil {
 		return err
 	}
-	n := numbers{body[9:], flags&FlagWide != 0}
-	m.Match, m.Type, m.Price, m.Qty = le.Uint64(body), body[8], n.price(), n.qty()
+	wide := flags&FlagWide != 0
+	m.Match, m.Type = le.Uint64(body), body[8]
+	m.Price, body = price(body[9:], wide)
+	m.Qty, body = qty(body, wide)
 	m.Side, m.Cross, m.Order = sideOf(flags), flags&FlagB != 0, 0
 	if flags&FlagA == 0 {
 		return nil
 	}
-	if len(n.b) < 8 {
+	if len(body) < 8 {
 		return ErrMessage
 	}
-	m.Order = le.Uint64(n.b)
+	m.Order = le.Uint64(body)
 	return nil
 }
 
@@ -107,7 +113,9 @@ type TradeCancel struct {
 
 // AppendTo appends the encoded message to b.
 func (m *TradeCancel) AppendTo(b []byte) []byte {
-	b, room := appendHead(b, KindTradeCancel, 0, m.Head, 8)
+	n := len(b)
+	b = extend(b, HeadLen+8)
+	room := putHead(b[n:], KindTradeCancel, 0, m.Head)
 	le.PutUint64(room, m.Match)
 	return b
 }
@@ -137,16 +145,18 @@ type Imbalance struct {
 
 // AppendTo appends the encoded message to b.
 func (m *Imbalance) AppendTo(b []byte) []byte {
-	wide, w := width(narrowQty(m.Paired) && narrowQty(m.Unpaired) &&
-		narrowPrice(m.Far) && narrowPrice(m.Near) && narrowPrice(m.Reference))
-	b, room := appendHead(b, KindImbalance, wide, m.Head, 4+5*w)
+	wide := !narrowQty(m.Paired) || !narrowQty(m.Unpaired) ||
+		!narrowPrice(m.Far) || !narrowPrice(m.Near) || !narrowPrice(m.Reference)
+	flags, w := width(wide)
+	n := len(b)
+	b = extend(b, HeadLen+4+5*w)
+	room := putHead(b[n:], KindImbalance, flags, m.Head)
 	room[0], room[1], room[2], room[3] = m.Direction, m.Auction, m.Variation, 0
-	n := numbers{room[4:], wide != 0}
-	n.putQty(m.Paired)
-	n.putQty(m.Unpaired)
-	n.putPrice(m.Far)
-	n.putPrice(m.Near)
-	n.putPrice(m.Reference)
+	rest := putQty(room[4:], wide, m.Paired)
+	rest = putQty(rest, wide, m.Unpaired)
+	rest = putPrice(rest, wide, m.Far)
+	rest = putPrice(rest, wide, m.Near)
+	putPrice(rest, wide, m.Reference)
 	return b
 }
 
@@ -157,8 +167,11 @@ func (m *Imbalance) Decode(msg []byte) error {
 		return err
 	}
 	m.Direction, m.Auction, m.Variation = body[0], body[1], body[2]
-	n := numbers{body[4:], flags&FlagWide != 0}
-	m.Paired, m.Unpaired = n.qty(), n.qty()
-	m.Far, m.Near, m.Reference = n.price(), n.price(), n.price()
+	wide := flags&FlagWide != 0
+	m.Paired, body = qty(body[4:], wide)
+	m.Unpaired, body = qty(body, wide)
+	m.Far, body = price(body, wide)
+	m.Near, body = price(body, wide)
+	m.Reference, _ = price(body, wide)
 	return nil
 }

@@ -118,21 +118,26 @@ func CheckMessage(msg []byte) error {
 // KindOf returns the kind of a message that CheckMessage accepts.
 func KindOf(msg []byte) Kind { return Kind(msg[offKind]) }
 
-// appendHead appends the head of a message whose length is body bytes more, and
-// room for the body. It returns the grown slice and the body.
-func appendHead(b []byte, k Kind, flags uint8, h Head, body int) (grown, room []byte) {
-	n, size := len(b), HeadLen+body
-	for cap(b)-n < size {
-		b = append(b[:cap(b)], 0)
+// extend makes b longer by size bytes, which hold anything.
+func extend(b []byte, size int) []byte {
+	if cap(b)-len(b) < size {
+		return grow(b, size)
 	}
-	b = b[:n+size]
-	m := b[n : n+size : n+size]
-	le.PutUint16(m, uint16(size))
-	m[offKind], m[offFlags] = uint8(k), flags
-	le.PutUint32(m[offInstrument:], h.Instrument)
-	le.PutUint32(m[offSource:], uint32(h.Source))
-	le.PutUint16(m[offSource+4:], uint16(h.Source>>32))
-	return b, m[HeadLen:]
+	return b[:len(b)+size]
+}
+
+// grow is extend's rare half, apart so that extend is inlined.
+//
+//go:noinline
+func grow(b []byte, size int) []byte { return append(b, make([]byte, size)...) }
+
+// putHead writes the head of a message that fills msg, and returns its body. The
+// fields before the source time are one store.
+func putHead(msg []byte, k Kind, flags uint8, h Head) []byte {
+	le.PutUint64(msg, uint64(len(msg))|uint64(k)<<(8*offKind)|uint64(flags)<<(8*offFlags)|uint64(h.Instrument)<<(8*offInstrument))
+	le.PutUint32(msg[offSource:], uint32(h.Source))
+	le.PutUint16(msg[offSource+4:], uint16(h.Source>>32))
+	return msg[HeadLen:]
 }
 
 // open checks that msg is a message of kind k with at least size bytes of body

@@ -8,48 +8,39 @@ import "math"
 func narrowPrice(p int64) bool { return int64(int32(p)) == p }
 func narrowQty(q uint64) bool  { return q <= math.MaxUint32 }
 
-// width returns FlagWide or 0, and the length of one number in bytes.
-func width(narrow bool) (flag uint8, size int) {
-	if narrow {
-		return 0, 4
+// width returns the flag of wide numbers or 0, and the length of one in bytes.
+func width(wide bool) (flag uint8, size int) {
+	if wide {
+		return FlagWide, 8
 	}
-	return FlagWide, 8
+	return 0, 4
 }
 
-// numbers reads or writes numbers of one width, one behind the other.
-type numbers struct {
-	b    []byte
-	wide bool
+// putQty writes q at the head of b, and returns what is behind it.
+func putQty(b []byte, wide bool, q uint64) []byte {
+	if wide {
+		le.PutUint64(b, q)
+		return b[8:]
+	}
+	le.PutUint32(b, uint32(q))
+	return b[4:]
 }
 
-func (n *numbers) putQty(q uint64) {
-	if n.wide {
-		le.PutUint64(n.b, q)
-		n.b = n.b[8:]
-		return
+func putPrice(b []byte, wide bool, p int64) []byte { return putQty(b, wide, uint64(p)) }
+
+// qty reads a quantity at the head of b, and returns what is behind it too.
+func qty(b []byte, wide bool) (q uint64, rest []byte) {
+	if wide {
+		return le.Uint64(b), b[8:]
 	}
-	le.PutUint32(n.b, uint32(q))
-	n.b = n.b[4:]
+	return uint64(le.Uint32(b)), b[4:]
 }
 
-func (n *numbers) putPrice(p int64) { n.putQty(uint64(p)) }
-
-func (n *numbers) qty() (q uint64) {
-	if n.wide {
-		q, n.b = le.Uint64(n.b), n.b[8:]
-		return q
+func price(b []byte, wide bool) (p int64, rest []byte) {
+	if wide {
+		return int64(le.Uint64(b)), b[8:]
 	}
-	q, n.b = uint64(le.Uint32(n.b)), n.b[4:]
-	return q
-}
-
-func (n *numbers) price() (p int64) {
-	if n.wide {
-		p, n.b = int64(le.Uint64(n.b)), n.b[8:]
-		return p
-	}
-	p, n.b = int64(int32(le.Uint32(n.b))), n.b[4:]
-	return p
+	return int64(int32(le.Uint32(b))), b[4:]
 }
 
 func sideFlag(s Side) uint8 { return uint8(s&1) * FlagSell }

@@ -12,18 +12,20 @@ type OrderAdd struct {
 
 // AppendTo appends the encoded message to b.
 func (m *OrderAdd) AppendTo(b []byte) []byte {
-	wide, w := width(narrowPrice(m.Price) && narrowQty(m.Qty))
-	flags, size := wide|sideFlag(m.Side), 8+2*w
+	wide := !narrowPrice(m.Price) || !narrowQty(m.Qty)
+	flags, w := width(wide)
+	flags, size := flags|sideFlag(m.Side), 8+2*w
 	if m.Participant != [4]byte{} {
 		flags, size = flags|FlagA, size+4
 	}
-	b, room := appendHead(b, KindOrderAdd, flags, m.Head, size)
+	n := len(b)
+	b = extend(b, HeadLen+size)
+	room := putHead(b[n:], KindOrderAdd, flags, m.Head)
 	le.PutUint64(room, m.Order)
-	n := numbers{room[8:], wide != 0}
-	n.putPrice(m.Price)
-	n.putQty(m.Qty)
+	rest := putPrice(room[8:], wide, m.Price)
+	rest = putQty(rest, wide, m.Qty)
 	if flags&FlagA != 0 {
-		copy(n.b, m.Participant[:])
+		copy(rest, m.Participant[:])
 	}
 	return b
 }
@@ -34,10 +36,11 @@ func (m *OrderAdd) Decode(msg []byte) error {
 	if err != nil {
 		return err
 	}
-	m.Order, m.Side = le.Uint64(body), sideOf(flags)
-	n := numbers{body[8:], flags&FlagWide != 0}
-	m.Price, m.Qty, m.Participant = n.price(), n.qty(), [4]byte{}
-	if flags&FlagA != 0 && copy(m.Participant[:], n.b) < 4 {
+	wide := flags&FlagWide != 0
+	m.Order, m.Side, m.Participant = le.Uint64(body), sideOf(flags), [4]byte{}
+	m.Price, body = price(body[8:], wide)
+	m.Qty, body = qty(body, wide)
+	if flags&FlagA != 0 && copy(m.Participant[:], body) < 4 {
 		return ErrMessage
 	}
 	return nil
@@ -54,14 +57,16 @@ type OrderModify struct {
 
 // AppendTo appends the encoded message to b.
 func (m *OrderModify) AppendTo(b []byte) []byte {
-	flags, w := width(narrowQty(m.Qty))
+	wide := !narrowQty(m.Qty)
+	flags, w := width(wide)
 	if m.Reduced {
 		flags |= FlagA
 	}
-	b, room := appendHead(b, KindOrderModify, flags, m.Head, 8+w)
+	n := len(b)
+	b = extend(b, HeadLen+8+w)
+	room := putHead(b[n:], KindOrderModify, flags, m.Head)
 	le.PutUint64(room, m.Order)
-	n := numbers{room[8:], flags&FlagWide != 0}
-	n.putQty(m.Qty)
+	putQty(room[8:], wide, m.Qty)
 	return b
 }
 
@@ -71,8 +76,8 @@ func (m *OrderModify) Decode(msg []byte) error {
 	if err != nil {
 		return err
 	}
-	n := numbers{body[8:], flags&FlagWide != 0}
-	m.Order, m.Qty, m.Reduced = le.Uint64(body), n.qty(), flags&FlagA != 0
+	m.Order, m.Reduced = le.Uint64(body), flags&FlagA != 0
+	m.Qty, _ = qty(body[8:], flags&FlagWide != 0)
 	return nil
 }
 
@@ -90,21 +95,23 @@ type OrderExecute struct {
 
 // AppendTo appends the encoded message to b.
 func (m *OrderExecute) AppendTo(b []byte) []byte {
-	wide, w := width(narrowQty(m.Qty) && (!m.Priced || narrowPrice(m.Price)))
-	flags, size := wide, 16+w
+	wide := !narrowQty(m.Qty) || m.Priced && !narrowPrice(m.Price)
+	flags, w := width(wide)
+	size := 16 + w
 	if m.Priced {
 		flags, size = flags|FlagA, size+w
 	}
 	if m.NonPrintable {
 		flags |= FlagB
 	}
-	b, room := appendHead(b, KindOrderExecute, flags, m.Head, size)
+	n := len(b)
+	b = extend(b, HeadLen+size)
+	room := putHead(b[n:], KindOrderExecute, flags, m.Head)
 	le.PutUint64(room, m.Order)
 	le.PutUint64(room[8:], m.Match)
-	n := numbers{room[16:], wide != 0}
-	n.putQty(m.Qty)
+	rest := putQty(room[16:], wide, m.Qty)
 	if m.Priced {
-		n.putPrice(m.Price)
+		putPrice(rest, wide, m.Price)
 	}
 	return b
 }
@@ -116,16 +123,17 @@ func (m *OrderExecute) Decode(msg []byte) error {
 		return err
 	}
 	m.Order, m.Match = le.Uint64(body), le.Uint64(body[8:])
-	n := numbers{body[16:], flags&FlagWide != 0}
-	m.Qty, m.Price = n.qty(), 0
+	wide := flags&FlagWide != 0
+	m.Qty, body = qty(body[16:], wide)
+	m.Price = 0
 	m.Priced, m.NonPrintable = flags&FlagA != 0, flags&FlagB != 0
 	if !m.Priced {
 		return nil
 	}
-	if len(n.b) < 4 || n.wide && len(n.b) < 8 {
+	if _, w := width(wide); len(body) < w {
 		return ErrMessage
 	}
-	m.Price = n.price()
+	m.Price, _ = price(body, wide)
 	return nil
 }
 
@@ -137,7 +145,9 @@ type OrderDelete struct {
 
 // AppendTo appends the encoded message to b.
 func (m *OrderDelete) AppendTo(b []byte) []byte {
-	b, room := appendHead(b, KindOrderDelete, 0, m.Head, 8)
+	n := len(b)
+	b = extend(b, HeadLen+8)
+	room := putHead(b[n:], KindOrderDelete, 0, m.Head)
 	le.PutUint64(room, m.Order)
 	return b
 }
@@ -164,13 +174,15 @@ type OrderReplace struct {
 
 // AppendTo appends the encoded message to b.
 func (m *OrderReplace) AppendTo(b []byte) []byte {
-	wide, w := width(narrowPrice(m.Price) && narrowQty(m.Qty))
-	b, room := appendHead(b, KindOrderReplace, wide, m.Head, 16+2*w)
+	wide := !narrowPrice(m.Price) || !narrowQty(m.Qty)
+	flags, w := width(wide)
+	n := len(b)
+	b = extend(b, HeadLen+16+2*w)
+	room := putHead(b[n:], KindOrderReplace, flags, m.Head)
 	le.PutUint64(room, m.Order)
 	le.PutUint64(room[8:], m.New)
-	n := numbers{room[16:], wide != 0}
-	n.putPrice(m.Price)
-	n.putQty(m.Qty)
+	rest := putPrice(room[16:], wide, m.Price)
+	putQty(rest, wide, m.Qty)
 	return b
 }
 
@@ -181,7 +193,8 @@ func (m *OrderReplace) Decode(msg []byte) error {
 		return err
 	}
 	m.Order, m.New = le.Uint64(body), le.Uint64(body[8:])
-	n := numbers{body[16:], flags&FlagWide != 0}
-	m.Price, m.Qty = n.price(), n.qty()
+	wide := flags&FlagWide != 0
+	m.Price, body = price(body[16:], wide)
+	m.Qty, _ = qty(body, wide)
 	return nil
 }

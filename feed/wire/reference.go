@@ -46,7 +46,9 @@ type InstrumentDefinition struct {
 // bound is cut.
 func (m *InstrumentDefinition) AppendTo(b []byte) []byte {
 	sym, att := m.Symbol[:min(len(m.Symbol), 255)], m.Attributes[:min(len(m.Attributes), 1000)]
-	b, room := appendHead(b, KindInstrumentDefinition, 0, m.Head, definitionLen+len(sym)+len(att))
+	n := len(b)
+	b = extend(b, HeadLen+definitionLen+len(sym)+len(att))
+	room := putHead(b[n:], KindInstrumentDefinition, 0, m.Head)
 	room[0], room[1], room[2], room[3] = uint8(m.PriceExponent), uint8(m.QtyExponent), uint8(m.Class), uint8(len(sym))
 	le.PutUint32(room[4:], m.Lot)
 	le.PutUint64(room[8:], uint64(m.TimeBase))
@@ -95,7 +97,9 @@ type Opaque struct {
 // refuse such input before.
 func (m *Opaque) AppendTo(b []byte) []byte {
 	data := m.Data[:min(len(m.Data), MaxOpaque)]
-	b, room := appendHead(b, KindOpaque, 0, m.Head, opaqueLen+len(data))
+	n := len(b)
+	b = extend(b, HeadLen+opaqueLen+len(data))
+	room := putHead(b[n:], KindOpaque, 0, m.Head)
 	room[0], room[1] = uint8(m.Format), 0
 	le.PutUint16(room[2:], uint16(len(data)))
 	copy(room[opaqueLen:], data)

@@ -220,7 +220,8 @@ func renumber(p wire.Packet) wire.Packet {
 	h.Sequence++
 	var b wire.Builder
 	b.Open(make([]byte, wire.MaxPacket))
-	for c := p.Cursor(); c.Next(); {
+	c := p.Cursor()
+	for c.Next() {
 		b.Add(c.Message(), testStart)
 	}
 	h.Flags = 0

@@ -101,7 +101,8 @@ func onceInOrder(t *testing.T, dir string, n uint64) {
 			break
 		}
 		var m wire.OrderDelete
-		for c := p.Cursor(); c.Next(); next++ {
+		c := p.Cursor()
+		for ; c.Next(); next++ {
 			if err := m.Decode(c.Message()); err != nil || m.Order != next || c.Sequence() != next {
 				t.Fatalf("message %d is order %d, %v", c.Sequence(), m.Order, err)
 			}

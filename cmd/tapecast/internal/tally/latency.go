@@ -25,7 +25,8 @@ func NewLatency() *Latency { return &Latency{histogram: hdr.New(1, longest, 3)} 
 func (l *Latency) add(d recovery.Delivery) {
 	var run int64
 	var stamp wire.Nanos
-	for c := d.Cursor(); c.Next(); run++ {
+	c := d.Cursor()
+	for ; c.Next(); run++ {
 		if s := c.Stamp(); s != stamp {
 			l.record(int64(d.Received-stamp), run)
 			stamp, run = s, 0
