@@ -4,35 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"testing"
-
-	"github.com/tapecast/tapecast/tools/testenv"
 )
-
-// TestITCH is the main job: a real session to four receivers.
-func TestITCH(t *testing.T) {
-	file := testenv.Data(t, "nasdaq-itch50-aapl-20200130/locate-13-10k.bin")
-	for _, pace := range []string{"max", "100000/s"} {
-		t.Run(pace, func(t *testing.T) {
-			c := onLoopback(t, t.TempDir())
-			s := start(t, "serve", with(c.serve, "--source", "itch:"+file, "--pace", pace, "--await", "4", "--end-at-eof", "--linger", "1s")...)
-			s.ready("\"started\"")
-			var rs []*proc
-			for i := range 4 {
-				rs = append(rs, start(t, fmt.Sprint("listen ", i), c.listen...))
-			}
-			for _, r := range rs {
-				r.wait(0)
-			}
-			s.wait(0)
-			for _, r := range rs {
-				sum := complete(t, s.summary(), r)
-				if sum.Repaired*20 > sum.Delivered {
-					t.Errorf("%s: %d of %d messages came by repair", r.name, sum.Repaired, sum.Delivered)
-				}
-			}
-		})
-	}
-}
 
 // TestLate: a receiver that starts halfway, one that resumes after a SIGKILL, one
 // over TCP, and one that loses datagrams and whose first retransmit server is killed
