@@ -147,9 +147,7 @@ func (r *Relay) epoch(c journal.Cut) {
 		return
 	}
 	r.disk.writer.Cut(c)
-	if c.Cut+1 < r.history.Next() {
-		r.history.Truncate(c.Cut, c.Chain)
-	}
+	r.history.Truncate(c.Cut, c.Chain)
 	cuts = append(slices.Clone(cuts), retransmit.Cut(c))
 	r.live.publish(c.Cut+1, c.Chain) // first: the new epoch never shows the old end
 	r.live.cuts.Store(&cuts)

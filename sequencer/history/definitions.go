@@ -28,7 +28,8 @@ type mark struct {
 // AppendDefinitions appends the instrument definitions in p to dst, as AppendTo
 // makes them: without stamp offsets, fit to be sequenced or put into a snapshot.
 func AppendDefinitions(dst []byte, p wire.Packet) []byte {
-	for c := p.Cursor(); c.Next(); {
+	c := p.Cursor()
+	for c.Next() {
 		if c.Kind() == wire.KindInstrumentDefinition {
 			dst = appendPlain(dst, c.Message())
 		}

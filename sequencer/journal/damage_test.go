@@ -35,7 +35,7 @@ func TestTornTailAtEveryByte(t *testing.T) {
 	for at := from; at < last.To; at++ {
 		zeroed, noise, hole := bytes.Clone(whole), bytes.Clone(whole), bytes.Clone(whole)
 		clear(zeroed[at:])
-		for i := at; i < last.To+50; i++ {
+		for i := at; i < int64(len(noise)); i++ {
 			noise[i] = byte(rng.Uint32())
 		}
 		hole[at] ^= 0x55 // and what follows survived
@@ -70,6 +70,9 @@ func checkTorn(t *testing.T, name string, r *rig, recs []journal.Record, at int6
 	}
 	again := mustStart(t, journal.Options{SegmentBytes: 4 << 10}, fs).run(2)
 	again.close()
+	if st := recoverState(t, o); st.Torn != nil || !st.Clean {
+		t.Fatalf("%s at %d: after the restart clean %v, torn %+v", name, at, st.Clean, st.Torn)
+	}
 	got, err := read(t, fs)
 	want := append(r.sent[:len(r.sent):len(r.sent)], again.sent...)
 	kept := 0
@@ -142,6 +145,32 @@ func checkFlip(t *testing.T, r *rig, fs *journaltest.FS, id, segments int, recs 
 	}
 	if err != nil || st.Torn == nil || st.Torn.Offset != hit || st.Last != next-1 {
 		t.Fatalf("segment %d byte %d: %v, %+v, want a tail torn at %d, sequence %d", id, at, err, st.Torn, hit, next)
+	}
+}
+
+// What Open has promised is told from a torn tail at once, and so is the end.
+func TestFloorsOfOpenAndEnd(t *testing.T) {
+	fs := journaltest.New()
+	r := mustStart(t, journal.Options{}, fs)
+	flip := func(name string, rec journal.Record) {
+		t.Helper()
+		o := r.o
+		g := fs.Kill()
+		g.Flip(segment(1), 8*rec.To-1)
+		o.FS = g
+		if _, err := journal.Recover(o); asRot(err) == nil || asRot(err).Offset != rec.From {
+			t.Errorf("%s damaged: %v", name, err)
+		}
+	}
+	flip("the epoch record", journal.Records(fs, sessionDir, 1)[0])
+	r.run(3)
+	if err := r.w.End(r.next-1, r.chain); err != nil {
+		t.Fatal(err)
+	}
+	for _, rec := range journal.Records(fs, sessionDir, 1) {
+		if rec.Type == journal.TypeEnd {
+			flip("the end record", rec)
+		}
 	}
 }
 

@@ -9,16 +9,8 @@ type Record struct {
 	Next     uint64 // and up to To
 }
 
-// Record types, for tests.
-const (
-	TypePacket = typePacket
-	TypeCommit = typeCommit
-	TypeEpoch  = typeEpoch
-	TypeClose  = typeClose
-)
-
-// HeaderLen is where the first record lies.
-const HeaderLen = headerLen
+// TypeEnd is the type of the record that ends a session.
+const TypeEnd = typeEnd
 
 // Records lists the records of segment id, by their checksums alone.
 func Records(fsys FS, dir string, id uint64) []Record {

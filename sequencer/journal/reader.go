@@ -13,8 +13,9 @@ import (
 // Reader gives the packets of a session in order, without those that a later
 // epoch's cut made void. One goroutine uses it.
 type Reader struct {
-	s  *scan
-	st *State
+	s   *scan
+	st  *State
+	rot bool // the first look found some
 }
 
 // OpenReader reads the journal of session in dir; 0 is the only session there, or
@@ -37,7 +38,7 @@ func NewReader(fsys FS, dir string, session wire.Session) (*Reader, error) {
 		return nil, err
 	}
 	s.reset(st.Cuts)
-	return &Reader{s, st}, nil
+	return &Reader{s, st, rot != nil}, nil
 }
 
 func openScan(fsys FS, dir string, session wire.Session) (*scan, error) {
@@ -80,6 +81,9 @@ func (r *Reader) State() *State { return r.st }
 // valid prefix, *RotError at damage to what was durable.
 func (r *Reader) Next() (wire.Packet, error) {
 	for {
+		if !r.rot && r.s.err == nil && r.s.st.at == r.st.at {
+			return nil, io.EOF // what a writer at work has added since is not looked at
+		}
 		rec, err := r.s.next()
 		if err != nil {
 			return nil, err

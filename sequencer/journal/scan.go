@@ -2,6 +2,7 @@ package journal
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -29,19 +30,28 @@ type scan struct {
 // newScan lists the segments of dir. The error wraps fs.ErrNotExist when there is
 // no such directory.
 func newScan(fsys FS, dir string, session wire.Session) (*scan, error) {
-	names, err := fsys.List(dir)
-	if err != nil {
+	s := &scan{fs: fsys, dir: dir, session: session}
+	if err := s.list(); err != nil {
 		return nil, fmt.Errorf("journal: list %s: %w", dir, err)
 	}
-	s := &scan{fs: fsys, dir: dir, session: session}
+	s.reset(nil)
+	return s, nil
+}
+
+// list finds the segments that there are now.
+func (s *scan) list() error {
+	names, err := s.fs.List(s.dir)
+	if err != nil {
+		return err
+	}
+	s.ids = s.ids[:0]
 	for _, name := range names {
 		if id := segmentID(name); id != 0 {
 			s.ids = append(s.ids, id)
 		}
 	}
 	slices.Sort(s.ids)
-	s.reset(nil)
-	return s, nil
+	return nil
 }
 
 // reset goes back to the start, knowing the cuts.
@@ -94,12 +104,14 @@ func (s *scan) next() (record, error) {
 		return record{}, s.err
 	}
 	rec, reason, err := s.r.next()
+	if err == nil && reason != "" {
+		s.finish(reason)
+		rec, reason, err = s.again(reason)
+	}
 	switch {
 	case err != nil:
 		s.err = fmt.Errorf("journal: read %s: %w", s.r.path, err)
-	case reason != "":
-		s.finish(reason)
-	default:
+	case reason == "":
 		s.apply(rec)
 	}
 	s.st.at = place{s.r.id, s.r.off}
@@ -109,10 +121,29 @@ func (s *scan) next() (record, error) {
 	return rec, s.err
 }
 
+// again reads the record that was not valid once more, from the file, when what
+// lies behind it says that it should be: a writer at work may have written both
+// since the first look. A second look that succeeds undoes finish.
+func (s *scan) again(reason string) (record, string, error) {
+	var rot *RotError
+	if !errors.As(s.err, &rot) && s.st.Torn == nil {
+		return record{}, reason, nil
+	}
+	s.r.forget()
+	rec, reason, err := s.r.next()
+	if err == nil && reason == "" {
+		s.err, s.st.Torn = nil, nil
+	}
+	return rec, reason, err
+}
+
 // begin turns to segment id and reads its header.
 func (s *scan) begin(id uint64) {
 	s.st.at = place{segment: id}
 	s.r.path = filepath.Join(s.dir, segmentName(id))
+	if !slices.Contains(s.ids, id) {
+		s.list() // a writer at work may have made it since
+	}
 	if !slices.Contains(s.ids, id) {
 		s.missing(id)
 		return
@@ -233,6 +264,8 @@ func (s *scan) fold(rec record) (reason string) {
 			return "the roll record names another segment"
 		}
 		st.index.seal(rec.at.offset)
+	case rec.typ == 0:
+		return "the record is of no known type, or not of its length"
 	}
 	return ""
 }

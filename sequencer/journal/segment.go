@@ -47,6 +47,9 @@ func (r *segmentReader) close() {
 	}
 }
 
+// forget drops the buffer: the next window is read from the file.
+func (r *segmentReader) forget() { r.buf = r.buf[:0] }
+
 // window returns the n bytes at off, fewer at the end of the file. They live until
 // the next call.
 func (r *segmentReader) window(off int64, n int) ([]byte, error) {
@@ -141,7 +144,7 @@ func (r *segmentReader) check(b []byte) (rec record, reason string) {
 	}
 	rec, ok := splitRecord(b)
 	if !ok {
-		return rec, "record is malformed"
+		rec = record{} // of type 0: it verifies and cannot be, which is for the scan to say
 	}
 	rec.at = place{r.id, r.off}
 	r.chain = chain
