@@ -1,8 +1,6 @@
 package recovery
 
 import (
-	"math/bits"
-
 	"github.com/tapecast/tapecast/feed/wire"
 	"github.com/tapecast/tapecast/recovery/retransmit"
 )
@@ -58,12 +56,22 @@ func (a *answers) Unavailable(id uint32, first, last uint64, _ retransmit.Cause)
 func (s *Subscriber) gone(first, last uint64) {
 	s.stream.gaps.each(first, last, func(x *gap) {
 		x.gone |= 1 << s.conn.server
-		if bits.OnesCount64(x.gone) >= len(s.cfg.Servers) && x.lost == 0 {
+		if x.lost == 0 && s.nowhere(x.gone) {
 			s.count(x)
 			x.lost = CauseUnavailable
 		}
 	})
 	s.stream.drain(s.now)
+}
+
+// nowhere reports whether no server but those marked may still have something.
+func (s *Subscriber) nowhere(gone uint64) bool {
+	for i := range s.cfg.Servers {
+		if gone>>i&1 == 0 && s.conn.no[i] == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // Done closes a request.
@@ -82,6 +90,7 @@ func (a *answers) Done(id uint32, _ uint64) {
 // Refused closes a request with a no.
 func (a *answers) Refused(id uint32, r retransmit.Refusal) {
 	s := (*Subscriber)(a)
+	r.RetryAfter = min(r.RetryAfter, s.cfg.Patience) // nobody may silence us for longer
 	switch x := s.asks.find(id); {
 	case id == 0:
 	case id == s.follow:
@@ -121,8 +130,8 @@ func (s *Subscriber) refused(x *ask, r retransmit.Refusal) {
 			s.settle(x, 0, s.now, s.now)
 			return
 		}
-		s.asks.hold = max(s.asks.hold, later)
-		s.settle(x, quarterTry, later, s.now)
+		s.asks.hold, s.asks.limit = max(s.asks.hold, later), 1
+		s.settle(x, s.price(x), later, s.now)
 	}
 }
 
@@ -137,4 +146,24 @@ func (s *Subscriber) nothingYet(x *ask, later wire.Nanos) {
 	s.asks.ahead, s.asks.recheck, s.stream.beyond = first, later, 0
 	s.settle(x, 0, later, s.now)
 	s.stream.retract(first)
+	s.await()
+}
+
+// await bounds the wait for a server that answers and gets no further: after
+// Config.AskTimeout another one is asked, after Config.Patience what packets that we
+// hold prove to exist is lost.
+func (s *Subscriber) await() {
+	t, a := s.stream, &s.asks
+	if a.awaited != t.next {
+		a.awaited, a.since = t.next, s.now
+	}
+	s.conn.behind = s.now >= a.since+s.cfg.AskTimeout
+	if s.now < a.since+s.cfg.Patience || len(t.gaps.list) == 0 {
+		return
+	}
+	if x := &t.gaps.list[0]; x.first == t.next && x.ask == 0 && x.lost == 0 {
+		s.count(x)
+		x.lost = CauseNoServer
+		t.drain(s.now)
+	}
 }

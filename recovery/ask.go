@@ -10,7 +10,8 @@ const (
 )
 
 // Attempts are counted in quarters: a refusal that invites to ask again later
-// costs one, a request that brought nothing four.
+// costs one, though nothing before Config.Patience, a request that brought nothing
+// four.
 const (
 	wholeTry   = 4
 	quarterTry = 1
@@ -32,10 +33,15 @@ type asker struct {
 	progress wire.Nanos // the last packets or answer
 	ahead    uint64     // a server has nothing from here on, until recheck
 	recheck  wire.Nanos
+	awaited  uint64     // the stream's next when a server had nothing
+	since    wire.Nanos // since when it is the same
 	hold     wire.Nanos // nothing is asked before: a server said so
+	limit    int        // requests under way that the server bears: 1 once it asked for time, doubled by each answer
 }
 
-func newAsker() asker { return asker{list: make([]ask, 0, maxAsks), chunk: askMessages} }
+func newAsker() asker {
+	return asker{list: make([]ask, 0, maxAsks), chunk: askMessages, limit: maxAsks}
+}
 
 func (a *asker) find(id uint32) *ask {
 	for i := range a.list {
@@ -82,7 +88,7 @@ func (s *Subscriber) ask(now wire.Nanos) wire.Nanos {
 // room reports whether another request may be sent.
 func (s *Subscriber) room(x *gap) bool {
 	n := len(s.asks.list)
-	limit := min(s.cfg.Outstanding, s.conn.client.Welcome().Limits.Outstanding, maxAsks)
+	limit := min(s.cfg.Outstanding, s.conn.client.Welcome().Limits.Outstanding, s.asks.limit)
 	want := min(x.messages(), s.asks.chunk)
 	return n < limit && (n == 0 || s.asks.messages+want <= askTotal)
 }
@@ -163,6 +169,7 @@ func (s *Subscriber) settle(x *ask, cost int, due, now wire.Nanos) {
 // missing counts as a whole attempt, unless the window had no room for the answer.
 func (s *Subscriber) done(x *ask, now wire.Nanos) {
 	if x.filled || s.stats.Overflow != x.overflow {
+		s.asks.limit = min(2*s.asks.limit, maxAsks)
 		s.settle(x, 0, now+s.cfg.Grace+s.jitter(), now)
 		return
 	}
@@ -175,10 +182,25 @@ func (s *Subscriber) abandon(now wire.Nanos) {
 	for len(s.asks.list) > 0 {
 		s.settle(&s.asks.list[0], 0, now, now)
 	}
+	s.asks.limit, s.asks.hold, s.asks.recheck = maxAsks, 0, 0 // which is between us and that server
+}
+
+// price is what a server's "later" costs: nothing for as long as one would wait for
+// a server that does not answer at all.
+func (s *Subscriber) price(x *ask) int {
+	for i := range s.stream.gaps.list {
+		if g := &s.stream.gaps.list[i]; g.ask == x.id && s.now < g.since+s.cfg.Patience {
+			return 0
+		}
+	}
+	return quarterTry
 }
 
 // blame charges the lowest request with a whole attempt: its answer stopped coming.
 func (s *Subscriber) blame() {
+	if len(s.asks.list) == 0 {
+		return // it is the definitions that stopped
+	}
 	low := &s.asks.list[0]
 	for i := range s.asks.list {
 		if s.asks.list[i].first < low.first {
@@ -194,7 +216,7 @@ func (s *Subscriber) blame() {
 
 // stuck reports whether the answers stopped coming, and when they would be said to.
 func (s *Subscriber) stuck(now wire.Nanos) (bool, wire.Nanos) {
-	if len(s.asks.list) == 0 {
+	if len(s.asks.list) == 0 && s.definitions.id == 0 {
 		return false, never
 	}
 	at := s.asks.progress + s.cfg.AskTimeout
@@ -235,7 +257,7 @@ func (s *Subscriber) hopeless(x *gap, now wire.Nanos) bool {
 	if len(s.cfg.Servers) == 0 {
 		return true
 	}
-	if s.conn.phase == up || now < max(x.since, s.conn.lost)+s.cfg.Patience {
+	if s.conn.phase == up && !s.lags() || now < max(x.since, s.conn.lost)+s.cfg.Patience {
 		return false
 	}
 	return s.stream.lines[0].alive || s.stream.lines[1].alive

@@ -41,7 +41,7 @@ type Config struct {
 	DialTimeout wire.Nanos // what connection and login may take; 2 s
 	RetryMin    wire.Nanos // wait before a failed server is dialled again; 50 ms, doubled up to RetryMax
 	RetryMax    wire.Nanos // 2 s
-	Patience    wire.Nanos // what a gap waits while no server answers and lines live on, before it is lost; 30 s
+	Patience    wire.Nanos // what a gap waits while no server answers and lines live on, or none gets so far, before it is lost; 30 s
 
 	Seed uint64 // of the jitter, and what servers count this receiver by; any value, different in each
 }

@@ -26,7 +26,8 @@ type conn struct {
 	epoch  uint32     // the newest that the server spoke of
 	failed int        // connections in a row that came to nothing
 	useful bool       // this one brought packets or control packets
-	lost   wire.Nanos // when a server was last up
+	behind bool       // its server gets no further than we are
+	lost   wire.Nanos // when a server of our epoch was last up
 	hangUp bool       // ActHangUp is to be given
 	told   bool       // the server knows that we listen
 	client *retransmit.Client
@@ -62,7 +63,7 @@ func (s *Subscriber) Connected(now wire.Nanos) {
 	if c.phase != dialing {
 		return
 	}
-	c.phase, c.since, c.useful, c.told = login, now, false, false
+	c.phase, c.since, c.useful, c.behind, c.told = login, now, false, false, false
 	c.client = retransmit.NewClient(retransmit.ClientConfig{Login: retransmit.Login{
 		Channel: s.stream.channel, Session: s.stream.session, KnownEpoch: s.stream.epoch,
 		Compress: s.cfg.Compress, Role: retransmit.RoleReceiver, Instance: s.cfg.Seed, Name: s.cfg.Name,
@@ -112,7 +113,7 @@ func (s *Subscriber) Received(b []byte, now wire.Nanos) {
 		s.elsewhere(0, now)
 		return
 	}
-	if !r.Retryable {
+	if !r.Retryable && r.Code != retransmit.CodeMalformed { // which damage on the way explains
 		s.unfit(r.Code)
 	}
 	s.elsewhere(r.RetryAfter, now)
@@ -122,7 +123,7 @@ func (s *Subscriber) Received(b []byte, now wire.Nanos) {
 // know yet.
 func (s *Subscriber) drop(hangUp bool, now wire.Nanos) {
 	c := &s.conn
-	if c.phase == up {
+	if c.phase == up && !s.lags() {
 		c.lost = now
 	}
 	if c.client != nil {
@@ -214,21 +215,33 @@ func (s *Subscriber) oversee(now wire.Nanos) wire.Nanos {
 	return min(again, at)
 }
 
-// forsake charges the first gap for a server that cannot help with it.
+// forsake charges the gaps that a server cannot help with. What no other server can
+// either is lost.
 func (s *Subscriber) forsake() {
-	if !s.lags() {
-		s.stream.gaps.list[0].charge(wholeTry, s.cfg.Attempts, CauseUnavailable)
+	if s.lags() {
+		return
 	}
+	for i := range s.stream.gaps.list {
+		x := &s.stream.gaps.list[i]
+		if x.gone>>s.conn.server&1 == 0 {
+			continue
+		}
+		x.charge(wholeTry, s.cfg.Attempts, CauseUnavailable)
+		if x.lost == 0 && s.nowhere(x.gone) {
+			x.lost = CauseUnavailable
+		}
+	}
+	s.stream.drain(s.now)
 }
 
 // lags reports whether the server has not heard of our epoch: what it has may be
 // void.
 func (s *Subscriber) lags() bool { return s.conn.epoch < s.stream.epoch }
 
-// useless reports whether the first gap must be asked for elsewhere.
+// useless reports whether what is missing first must be asked for elsewhere.
 func (s *Subscriber) useless() bool {
 	list := s.stream.gaps.list
-	if s.lags() && len(s.cfg.Servers) > 1 && (len(list) > 0 || s.tcp) {
+	if len(s.cfg.Servers) > 1 && (s.conn.behind || s.lags() && (len(list) > 0 || s.tcp)) {
 		return true
 	}
 	return len(list) > 0 && list[0].lost == 0 && list[0].gone>>s.conn.server&1 != 0

@@ -38,8 +38,8 @@
 // for once. What an answer leaves missing is asked for again, Config.Attempts times
 // in all, at the next server when one is down, silent, stuck, or has not got it.
 // Then it is declared lost, in its place in the order. While no server answers and
-// lines live on it waits for Config.Patience. A server that says when to come back
-// is obeyed.
+// lines live on, or none gets so far, it waits for Config.Patience. A server that
+// says when to come back is obeyed.
 //
 // # Epochs
 //

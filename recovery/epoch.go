@@ -24,6 +24,13 @@ func (s *Stream) admit(d *Delivery) bool {
 	return d.First() > s.next
 }
 
+// origin is the epoch that the stream begins in. Where those before it ended is
+// not known yet.
+func (s *Stream) origin(epoch uint32) {
+	s.epoch = epoch
+	s.fences.skip(1, max(epoch, 1)-1)
+}
+
 // void reports whether a packet of a lower epoch is past a cut, or may be.
 func (s *Stream) void(d *Delivery) bool {
 	_, line := d.From.Line()
@@ -46,6 +53,12 @@ func (s *Stream) want(epoch uint32, now wire.Nanos) {
 		s.warned = epoch
 		s.emit(Event{Kind: EventAlert, Cause: CauseEpoch, Epoch: epoch, First: s.next, Last: s.next, Now: now})
 	}
+}
+
+// forget throws away what is held: the stream goes on behind what was delivered.
+func (s *Stream) forget(now wire.Nanos) {
+	s.win.purge(s.next, s.edge, func(*Delivery) bool { return true })
+	s.recount(now)
 }
 
 // unwant throws away what claimed to be of an epoch that nobody knows.
@@ -142,7 +155,8 @@ func (s *Stream) control(p wire.Packet, from Provenance, now wire.Nanos) {
 	}
 	s.heard = now
 	if s.next == 0 && len(s.cfg.Servers) == 0 {
-		s.next, s.edge, s.epoch, s.chain, s.known = p.First(), p.First(), p.Epoch(), p.Chain(), true
+		s.origin(p.Epoch())
+		s.next, s.edge, s.chain, s.known = p.First(), p.First(), p.Chain(), true
 	}
 	if s.next == 0 || s.ended || !s.current(p, &st, from, now) {
 		return

@@ -44,7 +44,7 @@ type Cause uint8
 const (
 	CauseUnavailable Cause = 1 // every server that answered says that it is gone
 	CauseAttempts    Cause = 2 // asked for as often as Config.Attempts allows
-	CauseNoServer    Cause = 3 // no retransmit service is configured, or none answers
+	CauseNoServer    Cause = 3 // no retransmit service is configured, none answers, or none gets so far
 	CauseWindow      Cause = 4 // beyond what the window holds, and nobody to ask
 	CauseSilent      Cause = 5 // nothing heard for three heartbeat intervals
 	CauseMismatch    Cause = 6 // a packet's chain is not ours

@@ -23,8 +23,12 @@ type fences struct {
 	low, high uint32 // the dark epochs; none when high is below low
 }
 
-// skip learns that the epochs from low to high, if there were any, were missed.
+// skip learns that the epochs from low to high, if there were any, were missed. With
+// those missed before they are one range, and what lies between is dark too.
 func (f *fences) skip(low, high uint32) {
+	if low > high {
+		return
+	}
 	if f.high < f.low || f.low == 0 {
 		f.low = low
 	}

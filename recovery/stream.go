@@ -136,7 +136,8 @@ func (s *Stream) begin(d *Delivery) bool {
 		s.stats.Early++
 		return false
 	}
-	s.next, s.edge, s.epoch = d.First(), d.First(), d.Epoch()
+	s.origin(d.Epoch())
+	s.next, s.edge = d.First(), d.First()
 	return true
 }
 
@@ -164,6 +165,9 @@ func (s *Stream) deliver(d *Delivery) {
 	if !s.begun {
 		s.begun = true
 		s.stats.First = first
+	}
+	if end := s.win.pass(first, next); end > next {
+		s.miss(end-1, d.Now)
 	}
 	s.stats.Packets++
 	s.stats.Delivered += next - first
@@ -227,7 +231,7 @@ func (s *Stream) hold(d *Delivery) {
 		s.stats.Redundant++
 		return
 	}
-	if !s.win.fits(d) {
+	if s.win.any(first, min(next, s.edge)) && !s.displace(d, first) || !s.win.fits(d) {
 		s.stats.Overflow++
 		s.expose(next, d.Now)
 		return
@@ -239,6 +243,18 @@ func (s *Stream) hold(d *Delivery) {
 	s.win.keep(d, first)
 	s.edge = max(s.edge, next)
 	s.stats.Held++
+}
+
+// displace makes room for a packet of which a part is held already, by others with
+// other boundaries: one of them is not of our lineage. A packet is held as a whole or
+// not at all, and TCP is believed more than a line.
+func (s *Stream) displace(d *Delivery, first uint64) bool {
+	if _, line := d.From.Line(); line {
+		return false
+	}
+	s.win.pass(first, d.Next())
+	s.recount(d.Now)
+	return true
 }
 
 // lacks reports whether a sequence in first..next-1 is neither delivered nor held.

@@ -90,10 +90,7 @@ func (s *Subscriber) repair(now wire.Nanos) wire.Nanos {
 		return never
 	}
 	again := s.stream.schedule(now, s.jitter)
-	if s.conn.phase == up {
-		if s.lags() {
-			return again
-		}
+	if s.conn.phase == up && !s.lags() {
 		return min(again, s.ask(now))
 	}
 	s.giveUp(now)
@@ -105,6 +102,7 @@ func (s *Subscriber) repair(now wire.Nanos) wire.Nanos {
 func (s *Subscriber) tcpGaps(now wire.Nanos) wire.Nanos {
 	for i := range s.stream.gaps.list {
 		if s.stream.gaps.list[i].lost == 0 && s.conn.phase == up && s.follow != 0 {
+			s.stream.forget(now)
 			s.drop(true, now)
 			s.elsewhere(0, now)
 			break

@@ -109,6 +109,9 @@ func (r *rig) command(args []string) {
 		r.market.rewrite(r.number(args[0]))
 	case "forget":
 		r.market.forget(r.number(args[0]))
+	case "freeze": // from now on the server gets nothing new
+		m := *r.market
+		r.servers[r.number(args[0])] = newServer(&m, retransmit.DefaultLimits())
 	case "down", "up", "mute":
 		s := r.servers[r.number(args[0])]
 		s.down, s.mute = cmd == "down", cmd == "mute"
@@ -174,6 +177,9 @@ func (r *rig) subscribe(args []string) {
 			cfg.Resume = r.resume(value)
 		case "tcp":
 			cfg.TCP = true
+		case "patience":
+			d, _ := time.ParseDuration(value)
+			cfg.Patience = wire.Nanos(d)
 		case "window":
 			cfg.Window = int(r.number(value))
 		}

@@ -58,7 +58,9 @@ func (s *Subscriber) learn(w *retransmit.Welcome) {
 // start decides where to begin.
 func (s *Subscriber) start(w *retransmit.Welcome) {
 	t := s.stream
-	t.epoch, t.next = w.State.Epoch, s.cfg.From
+	t.fences.add(w.Since.Epoch, w.Since.Cut)
+	t.origin(w.State.Epoch)
+	t.next = s.cfg.From
 	if s.cfg.From == FromNow {
 		t.next = w.State.Next
 	}
@@ -74,7 +76,8 @@ func (s *Subscriber) start(w *retransmit.Welcome) {
 func (s *Subscriber) resume(p *Position) {
 	t := s.stream
 	t.told = p.Epoch
-	t.session, t.epoch, t.next, t.edge = p.Session, p.Epoch, p.Sequence+1, p.Sequence+1
+	t.origin(p.Epoch)
+	t.session, t.next, t.edge = p.Session, p.Sequence+1, p.Sequence+1
 	t.chain, t.known, t.begun = p.Chain, p.Known, p.Sequence > 0
 	s.stats.First = t.next
 	s.definitions.needed = t.next > 1 && len(s.cfg.Servers) > 0
@@ -92,11 +95,12 @@ func (s *Subscriber) relate(w *retransmit.Welcome) bool {
 		return false
 	}
 	resumed := s.cfg.Resume != nil && t.stats.Delivered == 0
-	if st.Epoch < t.epoch || resumed && st.Next < t.next {
-		if resumed {
-			s.fatal = ErrResume
-		}
-		return !resumed
+	switch {
+	case resumed && (st.Epoch < s.cfg.Resume.Epoch || st.Epoch == t.epoch && st.Next < t.next):
+		t.opposed = true // it may be behind; when all say so, it is we who are wrong
+		return false
+	case st.Epoch < t.epoch: // a line has told us of a later one since
+		return true
 	}
 	if st.Next == t.next && t.known && st.Chain != t.chain {
 		t.oppose(t.next, t.next, s.now)
@@ -129,7 +133,7 @@ func (s *Subscriber) define(now wire.Nanos) wire.Nanos {
 	}
 	id := s.newID()
 	if s.conn.client.Definitions(id) == nil {
-		d.id = id
+		d.id, s.asks.progress = id, now
 	}
 	return never
 }

@@ -58,8 +58,8 @@ func (w *window) fits(d *Delivery) bool {
 	return len(w.free) > reserve && len(d.Packet) <= w.size
 }
 
-// keep copies d's packet, for its sequences from low on that nothing holds yet, of
-// which there is at least one. The caller asked fits.
+// keep copies d's packet, for its sequences from low on that nothing holds yet: in a
+// Stream, all of them. The caller asked fits.
 func (w *window) keep(d *Delivery, low uint64) {
 	i := w.free[len(w.free)-1]
 	w.free = w.free[:len(w.free)-1]
@@ -92,6 +92,30 @@ func (w *window) release(d *Delivery) {
 		}
 	}
 	w.free = append(w.free, d.held-1)
+}
+
+// pass frees the packets that hold any of low..next-1, for another one that does, and
+// returns what follows the last of all. Their boundaries may differ where they are of
+// different epochs, or forged.
+func (w *window) pass(low, next uint64) (end uint64) {
+	end = next
+	for seq := low; seq < next && !w.empty(); seq++ {
+		if d, ok := w.peek(seq, 0); ok {
+			w.release(&d)
+			end = max(end, d.Next())
+		}
+	}
+	return end
+}
+
+// any reports whether a packet with one of low..next-1 is held.
+func (w *window) any(low, next uint64) bool {
+	for ; low < next; low++ {
+		if w.has(low) {
+			return true
+		}
+	}
+	return false
 }
 
 // purge frees the packets with a sequence in low..high-1 that void condemns.

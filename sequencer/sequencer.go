@@ -11,7 +11,8 @@ import (
 // History is where packets are built and kept. *history.History is one.
 type History interface {
 	// Reserve lends room for one packet until Commit. It fails when a packet that
-	// the journal has not written would have to go.
+	// the journal has not written would have to go, and with feed.ErrFull when it
+	// is one that was not sent.
 	Reserve() ([]byte, error)
 	// Commit makes p, built in the room that Reserve lent, visible.
 	Commit(p wire.Packet, progress []feed.Progress)
@@ -69,9 +70,10 @@ type Sequencer struct {
 	builder wire.Builder
 	open    bool
 	ended   bool
-	first   uint64 // sequence of the open packet's first message
-	chain   uint64 // before the open packet
-	now     wire.Nanos
+	first   uint64     // sequence of the open packet's first message
+	chain   uint64     // before the open packet
+	turn    wire.Nanos // now as the loop says it, by which control packets are due
+	now     wire.Nanos // what is stamped: turn, or the last stamp if that is later
 	clock   wire.Clock
 	inputs  []input
 	touched []feed.InputID // inputs in the open packet, each once
@@ -103,7 +105,7 @@ func New(cfg Config, h History) (*Sequencer, error) {
 // Turn begins a turn of the loop: all messages put until the next Turn are
 // stamped now, or with the last stamp if now is before it.
 func (s *Sequencer) Turn(now wire.Nanos, c wire.Clock) {
-	s.now, s.clock = max(s.now, now), c
+	s.turn, s.now, s.clock = now, max(s.now, now), c
 }
 
 // Register implements feed.Sink.
@@ -189,7 +191,7 @@ func (s *Sequencer) openPacket() error {
 		return feed.ErrFull
 	}
 	buf, err := s.history.Reserve()
-	if err != nil && s.cfg.Journal == wire.JournalAlive {
+	if err != nil && !errors.Is(err, feed.ErrFull) && s.cfg.Journal == wire.JournalAlive {
 		s.JournalFailed()
 		buf, err = s.history.Reserve()
 	}

@@ -15,6 +15,7 @@ type fakeHistory struct {
 	next     uint64
 	durable  uint64
 	full     bool
+	refusal  error
 	abandons int
 	packets  []wire.Packet
 	progress [][]feed.Progress
@@ -23,6 +24,9 @@ type fakeHistory struct {
 func (h *fakeHistory) Reserve() ([]byte, error) {
 	if h.full && h.abandons == 0 {
 		return nil, errors.New("unwritten")
+	}
+	if h.refusal != nil {
+		return nil, h.refusal
 	}
 	return make([]byte, wire.DefaultPacket), nil
 }

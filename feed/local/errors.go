@@ -11,9 +11,9 @@ var (
 	ErrUnacknowledged = errors.New("local: closed before all messages were acknowledged")
 	ErrSession        = errors.New("local: the daemon is in another session now; dial again and go on after Last")
 	ErrLost           = errors.New("local: the daemon lost messages that this client no longer has; dial again and go on after Last")
-	ErrAhead          = errors.New("local: the daemon took messages that this client never put; is another program using the name?")
+	ErrAhead          = errors.New("local: the daemon took messages that this client never put: another program may be using the name")
 	ErrProtocol       = errors.New("local: the daemon does not follow the protocol")
-	ErrName           = errors.New("local: an input name has 1 to 64 characters of a-z 0-9 - _ .")
+	ErrName           = errors.New("local: an input name has 1 to 64 characters of a-z 0-9 . - _")
 )
 
 // errFrame is a frame that breaks the tables in the package documentation.

@@ -178,7 +178,7 @@ func TestNanos(t *testing.T) {
 	if got := n.Time().Format("2006-01-02T15:04:05.000000000Z07:00"); got != "2020-01-30T14:30:00.123456789Z" {
 		t.Error(got)
 	}
-	if got := (n - n + 1500).Duration().String(); got != "1.5µs" {
+	if got := Nanos(1500).Duration().String(); got != "1.5µs" {
 		t.Error(got)
 	}
 }

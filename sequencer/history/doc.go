@@ -43,10 +43,10 @@
 // # Eviction
 //
 // The oldest slab is evicted when a packet needs its memory. It stays while the
-// journal has not written it or the publisher has not sent it: then Reserve
-// returns ErrUnwritten and the caller decides. In fast mode it declares the
-// journal dead, calls Abandon, and goes on. A history without a journal is
-// abandoned from the start.
+// journal has not written it or the publisher has not sent it. For the first
+// Reserve returns ErrUnwritten and the caller decides: in fast mode it declares the
+// journal dead, calls Abandon, and goes on. For the second it returns ErrUnsent, and
+// the caller sends. A history without a journal is abandoned from the start.
 //
 // # Cuts
 //

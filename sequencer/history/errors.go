@@ -1,12 +1,21 @@
 package history
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+
+	"github.com/tapecast/tapecast/feed"
+)
 
 var (
 	// ErrUnwritten: the next packet would evict one that the journal has not
-	// written or the publisher has not sent. Fast mode calls Abandon and reserves
-	// again; strict mode stops taking input until the journal has caught up.
+	// written. Fast mode calls Abandon and reserves again; strict mode stops taking
+	// input until the journal has caught up.
 	ErrUnwritten = errors.New("history: full of packets that the journal has not written")
+
+	// ErrUnsent: the next packet would evict one that Unsent has not handed out.
+	// It is a feed.ErrFull: once that is sent there is room.
+	ErrUnsent = fmt.Errorf("history: full of packets that were not sent: %w", feed.ErrFull)
 
 	// ErrOrder: a packet that does not continue the history.
 	ErrOrder = errors.New("history: packet is not the next one")

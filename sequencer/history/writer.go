@@ -10,7 +10,7 @@ import (
 // Reserve returns PacketSize bytes in which the caller builds the next packet;
 // they are the caller's until Commit. It may evict the oldest slab, and so ends
 // the life of packets from Unsent. ErrUnwritten: that slab holds a packet that
-// the journal has not written, or that Unsent has not handed out.
+// the journal has not written; ErrUnsent: one that Unsent has not handed out.
 func (h *History) Reserve() ([]byte, error) {
 	if h.sealed || h.cur.free() < h.cfg.room() {
 		if err := h.roll(); err != nil {
@@ -36,7 +36,7 @@ func (h *History) Commit(p wire.Packet, progress []feed.Progress) {
 // Append copies p, a packet that came from elsewhere, to the end of the history.
 // Such packets are never handed out by Unsent. It returns ErrOrder when p does
 // not begin at Next, or does not continue the chain of the last Truncate, and
-// ErrUnwritten as Reserve does; ErrConfig when p is longer than PacketSize.
+// ErrUnwritten and ErrUnsent as Reserve does; ErrConfig when p is longer than PacketSize.
 func (h *History) Append(p wire.Packet, progress []feed.Progress) error {
 	if len(p) > h.cfg.PacketSize {
 		return fmt.Errorf("%w: a packet of %d bytes, made for %d: raise the packet size", ErrConfig, len(p), h.cfg.PacketSize)
@@ -135,7 +135,7 @@ func (h *History) evict(number uint64) error {
 	s, _ := h.slabAt(number)
 	h.sent = h.settle(h.sent)
 	if h.sent.number == number {
-		return ErrUnwritten
+		return ErrUnsent
 	}
 	if s.next-1 > h.Written() && !h.abandons.Load() {
 		return ErrUnwritten
@@ -164,7 +164,7 @@ func (h *History) open(number, next uint64) {
 // Unsent appends to dst packets that are visible and were not handed out before,
 // oldest first, at most max. They alias the history and live until the next
 // Reserve, Append or Truncate. A slab is never evicted while it holds an unsent
-// packet: whoever commits must also send, or Reserve returns ErrUnwritten.
+// packet: whoever commits must also send, or Reserve returns ErrUnsent.
 func (h *History) Unsent(max int, dst []wire.Packet) []wire.Packet {
 	end := h.visible()
 	for range max {

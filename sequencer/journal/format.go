@@ -182,10 +182,6 @@ type place struct {
 	offset  int64
 }
 
-func (p place) before(q place) bool {
-	return p.segment < q.segment || p.segment == q.segment && p.offset < q.offset
-}
-
 // floor says that everything before it was durable when the record that carries
 // it was written. own is where that record stands: so that it can be recognised
 // without the chain.

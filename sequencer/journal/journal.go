@@ -85,6 +85,7 @@ type State struct {
 	Torn        *Damage           // the torn tail that Open will cut; nil: none
 
 	at    place           // the end of the prefix
+	floor place           // what is before it is known to be durable
 	chain uint64          // of records, there
 	head  [recordLen]byte // the bytes that follow
 	index index
@@ -106,6 +107,9 @@ func Recover(o Options) (*State, error) {
 		return nil, err
 	}
 	st, err := s.recover()
+	if st.Segments == 0 {
+		st.Channel = o.Channel // a crash left a directory, or files, and no header
+	}
 	if err == nil && st.Epoch != 0 && st.Channel != o.Channel {
 		err = fmt.Errorf("%w: %s is of channel %d, not %d", ErrForeign, o.path(), st.Channel, o.Channel)
 	}

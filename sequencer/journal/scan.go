@@ -259,6 +259,8 @@ func (s *scan) fold(rec record) (reason string) {
 			return "the end of the session is not where the packets end"
 		}
 		st.Ended = true
+	case rec.typ == typeCommit || rec.typ == typeClose:
+		st.floor = decodeFloor(rec.body).durable
 	case rec.typ == typeRoll:
 		if binary.LittleEndian.Uint64(rec.body) != rec.at.segment+1 {
 			return "the roll record names another segment"

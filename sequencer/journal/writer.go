@@ -133,7 +133,10 @@ func (w *Writer) adopt(st *State) {
 
 // start brings the files in order and writes the epoch.
 func (w *Writer) start(st *State, e Cut) error {
-	err := w.resume(st, e)
+	err := w.renew(st)
+	if err == nil {
+		err = w.resume(st, e)
+	}
 	if err == nil && (len(st.Cuts) == 0 || e.Epoch != st.Epoch) {
 		err = w.writeEpoch(e)
 	}

@@ -47,13 +47,12 @@ const limit = 3 * time.Minute
 
 // proc is one running command.
 type proc struct {
-	t      *testing.T
-	name   string
-	cmd    *exec.Cmd
-	out    buffer
-	err    buffer
-	done   chan struct{}
-	killed bool
+	t    *testing.T
+	name string
+	cmd  *exec.Cmd
+	out  buffer
+	err  buffer
+	done chan struct{}
 }
 
 // buffer keeps what a process writes.

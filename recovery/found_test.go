@@ -1,0 +1,106 @@
+package recovery
+
+import (
+	"testing"
+
+	"github.com/tapecast/tapecast/feed/wire"
+	"github.com/tapecast/tapecast/recovery/retransmit"
+)
+
+// Tests of what tools/sim found.
+
+func newFound(t *testing.T, cfg Config) (*Subscriber, *recorder, *market) {
+	t.Helper()
+	rec := &recorder{}
+	s, err := NewSubscriber(cfg, rec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, rec, newMarket("TEST")
+}
+
+// A request that was damaged on its way is refused as malformed. That says nothing
+// about the next connection.
+func TestMalformedIsNotFinal(t *testing.T) {
+	s, _, _ := newFound(t, Config{Servers: []string{"one"}})
+	s.Poll(1)
+	for s.Action(1).Kind != ActDial {
+	}
+	s.Connected(1)
+	s.Received(retransmit.AppendRefusal(nil, 0, retransmit.Refusal{Code: retransmit.CodeMalformed}), 2)
+	if done, err := s.Done(); done {
+		t.Errorf("gave up: %v", err)
+	}
+}
+
+// Behind an epoch's cut, packets of two epochs may hold one sequence, and one of them
+// a part of its own only. When they are delivered past, none may stay behind: it would
+// be there when a later epoch comes by again.
+func TestNothingStaysBehind(t *testing.T) {
+	m := newMarket("TEST")
+	for range 8 {
+		m.publish(1)
+	}
+	old, whole := m.publish(4), wire.Packet(nil)
+	m.restart(7)
+	whole = m.publish(3) // 8..10, where old is 9..12
+	w := newWindow(1<<16, wire.DefaultPacket)
+	w.keep(&Delivery{Packet: old, From: Repair}, 9)
+	w.keep(&Delivery{Packet: whole, From: LineA}, 8)
+	w.purge(8, 13, func(d *Delivery) bool { return d.Epoch() == old.Epoch() })
+	w.keep(&Delivery{Packet: whole, From: Repair}, 9)
+	d, ok := w.peek(8, 0)
+	if !ok {
+		t.Fatal("8 is not held")
+	}
+	w.release(&d)
+	w.pass(8, 11)
+	if !w.empty() {
+		t.Errorf("%d of %d slots are free", len(w.free), len(w.slots))
+	}
+}
+
+// A follower that drops its connection because of a gap forgets what it holds: the
+// next connection brings it again, and the gap must not end that one too.
+func TestFollowerForgets(t *testing.T) {
+	s, rec, m := newFound(t, Config{Servers: []string{"one"}, TCP: true})
+	a, _, c := m.publish(2), m.publish(2), m.publish(2)
+	s.stream.next, s.stream.edge, s.stream.epoch = 1, 1, a.Epoch()
+	s.conn.phase, s.follow = up, 1
+	s.stream.Put(a, Follow, 0, 1)
+	s.stream.Put(c, Follow, 0, 1)
+	s.tcpGaps(2)
+	if len(s.stream.gaps.list) != 0 || !s.stream.win.empty() || s.stream.edge != 3 || rec.total != 2 {
+		t.Errorf("gaps %v, edge %d, %d delivered", s.stream.gaps.list, s.stream.edge, rec.total)
+	}
+}
+
+// What one server has lost is lost when the only other one serves another session.
+func TestGoneWhereNobodyElseServes(t *testing.T) {
+	s, rec, m := newFound(t, Config{Servers: []string{"one", "stranger"}})
+	a, b := m.publish(5), m.publish(1)
+	s.stream.next, s.stream.edge, s.stream.epoch = 1, 1, a.Epoch()
+	s.conn.phase, s.conn.no[1] = up, retransmit.CodeBadSession
+	s.stream.Put(b, LineA, 0, 1)
+	(*answers)(s).Unavailable(1, 1, 5, retransmit.CauseGone)
+	if s.stats.Lost != 5 || rec.total != 1 {
+		t.Errorf("%d lost, %d delivered", s.stats.Lost, rec.total)
+	}
+}
+
+// A server's welcome may be on its way while a line already tells of the next epoch:
+// that does not make a saved position one of another session.
+func TestResumeWhileEpochRises(t *testing.T) {
+	m := newMarket("TEST")
+	m.publish(4)
+	saved := Position{Session: m.session, Epoch: m.epoch, Sequence: 4, Chain: m.status().CutChain}
+	s, _, _ := newFound(t, Config{Servers: []string{"one"}, Resume: &saved})
+	before := m.State()
+	m.restart(4)
+	s.Datagram(0, m.control(wire.TypeEpoch), 0, 1)
+	s.conn.phase = login
+	s.welcomed(&retransmit.Welcome{State: before, Channel: retransmit.Channel{Session: m.session, Heartbeat: 50 * ms}})
+	if done, err := s.Done(); done {
+		t.Errorf("gave up: %v", err)
+	}
+}
