@@ -26,9 +26,10 @@ type Config struct {
 	Compress bool   // ask for large repairs compressed
 	Name     string // how retransmit services name this receiver in their logs
 
-	Wait          Wait // what the loop does while nothing arrives
-	ReceiveBuffer int  // bytes for each line; 0 is DefaultReceiveBuffer
-	Apart         bool // read every datagram by itself, without UDP_GRO
+	Method        ReceiveMethod // how datagrams are taken from the kernel; zero: by sockets
+	Wait          Wait          // what the loop does while nothing arrives
+	ReceiveBuffer int           // bytes for each line; 0 is DefaultReceiveBuffer, for a ring DefaultRingBuffer
+	Apart         bool          // sockets: read every datagram by itself, without UDP_GRO
 
 	Clock   func() wire.Nanos // read once for each turn of the loop: ns, monotonic; nil is Monotonic
 	OnAlert func(text string) // told, from the loop, what somebody should look at: a clipped buffer, a failing socket. nil: nobody is
@@ -61,6 +62,9 @@ func (c *Config) recovery() recovery.Config {
 func (c *Config) check() error {
 	if int(c.Wait) >= len(waitNames) {
 		return fmt.Errorf("multicast: %w: %v", ErrWait, c.Wait)
+	}
+	if int(c.Method) >= len(receiveNames) {
+		return fmt.Errorf("multicast: %w: %v", ErrMethod, c.Method)
 	}
 	if len(c.Lines) > MaxLines || len(c.Lines)+len(c.Retransmit) == 0 {
 		return fmt.Errorf("multicast: %w: name a retransmit service, or one or two lines", ErrLines)

@@ -10,7 +10,8 @@ var (
 	ErrFamily    = errors.New("group and source are of different IP versions")
 	ErrFragment  = errors.New("packets would be fragmented")
 	ErrTTL       = errors.New("TTL out of range")
-	ErrMethod    = errors.New("unknown send method")
+	ErrMethod    = errors.New("unknown method")
+	ErrRing      = errors.New("no receive ring")
 	ErrWait      = errors.New("unknown way to wait")
 )
 

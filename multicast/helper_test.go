@@ -75,11 +75,11 @@ func (g *got) Datagram(line int, b []byte, rx, now wire.Nanos) {
 }
 
 // waitReadable waits until one of rs has something to read.
-func waitReadable(t testing.TB, rs ...*Receiver) {
+func waitReadable(t testing.TB, rs ...reception) {
 	t.Helper()
 	fds := make([]unix.PollFd, len(rs))
 	for i, r := range rs {
-		fds[i] = unix.PollFd{Fd: int32(r.fd), Events: unix.POLLIN}
+		fds[i] = unix.PollFd{Fd: int32(r.descriptor()), Events: unix.POLLIN}
 	}
 	for {
 		n, err := unix.Poll(fds, waitLimit)
@@ -94,7 +94,7 @@ func waitReadable(t testing.TB, rs ...*Receiver) {
 }
 
 // receive reads from r until n datagrams have come.
-func receive(t testing.TB, r *Receiver, n int) *got {
+func receive(t testing.TB, r reception, n int) *got {
 	t.Helper()
 	g := &got{}
 	for len(g.datagrams) < n {
@@ -108,7 +108,7 @@ func receive(t testing.TB, r *Receiver, n int) *got {
 
 // nothing fails if r has anything to read. Call it only after something else that
 // was sent later arrived.
-func nothing(t testing.TB, r *Receiver) {
+func nothing(t testing.TB, r reception) {
 	t.Helper()
 	g := &got{}
 	if n, err := r.Receive(1, g); n != 0 || err != nil {

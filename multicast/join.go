@@ -37,7 +37,7 @@ func (s *Subscription) wanted() (lines [MaxLines]Line) {
 
 // enter opens line i.
 func (s *Subscription) enter(i int, l Line) error {
-	r, err := NewReceiver(ReceiverConfig{Line: l, Index: i, Buffer: s.cfg.ReceiveBuffer, Apart: s.cfg.Apart})
+	r, err := s.cfg.Method.open(ReceiverConfig{Line: l, Index: i, Buffer: s.cfg.ReceiveBuffer, Apart: s.cfg.Apart})
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (s *Subscription) enter(i int, l Line) error {
 		s.cfg.OnAlert(w)
 	}
 	s.lines[i], s.joined[i] = r, l
-	s.poll.watch(slotLine+i, r.fd, unix.POLLIN)
+	s.poll.watch(slotLine+i, r.descriptor(), unix.POLLIN)
 	return nil
 }
 
@@ -58,12 +58,15 @@ func (s *Subscription) leave(i int) {
 	s.lines[i] = nil
 }
 
-// drops asks the kernel what it dropped. A socket that cannot tell fails at its
-// next read too, which is told.
+// drops asks the kernel what it dropped. What else it says is told: of a ring's
+// interface that went down nobody hears otherwise.
 func (s *Subscription) drops() {
 	for _, r := range s.lines {
-		if r != nil {
-			_, _ = r.Drops()
+		if r == nil {
+			continue
+		}
+		if _, err := r.Drops(); err != nil {
+			s.cfg.OnAlert(err.Error())
 		}
 	}
 }

@@ -49,6 +49,13 @@ func resolve(i int, l Line) (*endpoint, error) {
 // fail says on which line err happened.
 func (e *endpoint) fail(err error) error { return fmt.Errorf("multicast: %s: %w", e.name, err) }
 
+func (e *endpoint) failOrNil(err error) error {
+	if err == nil {
+		return nil
+	}
+	return e.fail(err)
+}
+
 // FindInterface returns the interface of that name, or with that address on it.
 // The error wraps ErrInterface and names those there are.
 func FindInterface(name string) (*net.Interface, error) {

@@ -63,7 +63,7 @@ func (s *Subscription) loop(ctx context.Context) error {
 func (s *Subscription) turn(now wire.Nanos) (wire.Nanos, error) {
 	for i, r := range s.lines {
 		if r != nil && s.poll.ready(slotLine+i) {
-			s.receive(r, now)
+			s.receive(i, now)
 		}
 	}
 	if s.tcp.fd >= 0 && s.poll.ready(slotTCP) {
@@ -101,13 +101,13 @@ func (s *Subscription) act(now wire.Nanos) (wire.Nanos, error) {
 	}
 }
 
-// receive reads one line once.
-func (s *Subscription) receive(r *Receiver, now wire.Nanos) {
-	_, err := r.Receive(now, (*intake)(s))
-	if err != nil && !s.failing[r.index] {
+// receive reads line i once.
+func (s *Subscription) receive(i int, now wire.Nanos) {
+	_, err := s.lines[i].Receive(now, (*intake)(s))
+	if err != nil && !s.failing[i] {
 		s.cfg.OnAlert(err.Error())
 	}
-	s.failing[r.index] = err != nil
+	s.failing[i] = err != nil
 }
 
 // An intake is the Subscription as its lines see it.

@@ -39,6 +39,29 @@ func enter(ns string, fn func()) error {
 	return nil
 }
 
+// without runs fn on a thread that has lost a capability.
+func without(t *testing.T, capability uint, fn func()) {
+	t.Helper()
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // for good: the thread ends with the goroutine
+		h := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var d [2]unix.CapUserData
+		err := unix.Capget(&h, &d[0])
+		if err == nil {
+			d[0].Effective &^= 1 << capability
+			err = unix.Capset(&h, &d[0])
+		}
+		if err == nil {
+			fn()
+		}
+		done <- err
+	}()
+	if err := <-done; err != nil {
+		t.Skipf("cannot give a capability up: %v", err)
+	}
+}
+
 // pair opens a publisher at one end of l and a receiver at the other.
 func pair(t *testing.T, l *netlab.Link, group string, m Method) (p *Publisher, r *Receiver) {
 	t.Helper()

@@ -86,11 +86,13 @@ func bindRemedy(err error) error {
 
 // Warning says that the receive buffer is smaller than wanted, and the remedy; ""
 // if it is not. Bursts then overrun it sooner, which Drops counts.
-func (r *Receiver) Warning() string {
-	if r.buffer >= r.wanted {
+func (r *Receiver) Warning() string { return clipped(r.name, r.buffer, r.wanted) }
+
+func clipped(name string, buffer, wanted int) string {
+	if buffer >= wanted {
 		return ""
 	}
-	return fmt.Sprintf("%s: receive buffer is %d bytes instead of %d: sysctl -w net.core.rmem_max=%d", r.name, r.buffer, r.wanted, r.wanted)
+	return fmt.Sprintf("%s: receive buffer is %d bytes instead of %d: sysctl -w net.core.rmem_max=%d", name, buffer, wanted, wanted)
 }
 
 // Receive reads what has arrived, at most one system call's worth, hands it to to
@@ -112,7 +114,7 @@ func (r *Receiver) Receive(now wire.Nanos, to Datagrams) (int, error) {
 			r.truncated.Add(1)
 		}
 		bytes += len(b)
-		datagrams += r.split(b, segment, rx, now, to)
+		datagrams += split(r.index, b, segment, rx, now, to)
 	}
 	r.reads.rearm(n)
 	r.calls.Add(1)
@@ -123,15 +125,15 @@ func (r *Receiver) Receive(now wire.Nanos, to Datagrams) (int, error) {
 
 // split hands over the datagrams of one read, which are segment bytes long but
 // for the last; segment 0 means that there is one.
-func (r *Receiver) split(b []byte, segment int, rx, now wire.Nanos, to Datagrams) (n int) {
+func split(line int, b []byte, segment int, rx, now wire.Nanos, to Datagrams) (n int) {
 	if segment <= 0 {
 		segment = len(b)
 	}
 	for n = 1; len(b) > segment; n++ {
-		to.Datagram(r.index, b[:segment:segment], rx, now)
+		to.Datagram(line, b[:segment:segment], rx, now)
 		b = b[segment:]
 	}
-	to.Datagram(r.index, b, rx, now)
+	to.Datagram(line, b, rx, now)
 	return n
 }
 
@@ -163,28 +165,29 @@ func (r *Receiver) countDrops(total uint32) {
 // Close leaves the group and closes the socket.
 func (r *Receiver) Close() error { return r.failOrNil(unix.Close(r.fd)) }
 
-func (r *Receiver) failOrNil(err error) error {
-	if err == nil {
-		return nil
-	}
-	return r.fail(err)
-}
+// descriptor becomes readable when a datagram is there.
+func (r *Receiver) descriptor() int { return r.fd }
 
 // ReceiverStats counts what one line received since the start.
 type ReceiverStats struct {
 	Line
 	Datagrams uint64
-	Bytes     uint64 // padding included
-	Calls     uint64 // system calls that brought something
-	Truncated uint64 // reads longer than the buffer
-	Drops     uint64 // reads that the kernel dropped, its receive buffer being full
-	Buffer    int    // receive buffer granted, bytes
+	Bytes     uint64           // padding included
+	Calls     uint64           // system calls that brought something
+	Truncated uint64           // reads longer than the buffer; in a Ring also counted as Drops
+	Drops     uint64           // reads that the kernel dropped, having no room for them
+	Refused   [Refusals]uint64 // frames that a Ring did not use, by Refusal
+	Buffer    int              // receive buffer granted or, of a Ring, its memory, bytes
 }
 
 // Stats gives the counters.
 func (r *Receiver) Stats() ReceiverStats {
-	return ReceiverStats{
-		Line: r.Line, Datagrams: r.datagrams.Load(), Bytes: r.bytes.Load(), Calls: r.calls.Load(),
-		Truncated: r.truncated.Load(), Drops: r.drops.Load(), Buffer: r.buffer,
-	}
+	s := ReceiverStats{Line: r.Line, Buffer: r.buffer}
+	s.load(&r.receiverCounters)
+	return s
+}
+
+func (s *ReceiverStats) load(c *receiverCounters) {
+	s.Datagrams, s.Bytes, s.Calls = c.datagrams.Load(), c.bytes.Load(), c.calls.Load()
+	s.Truncated, s.Drops = c.truncated.Load(), c.drops.Load()
 }

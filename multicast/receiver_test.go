@@ -189,7 +189,7 @@ func FuzzControl(f *testing.F) {
 		aligned := append(make([]byte, 0, controlLen+len(b)), b...)
 		segment, rx := r.control(aligned)
 		g := &got{}
-		r.split(make([]byte, 100), segment, rx, 1, g)
+		split(0, make([]byte, 100), segment, rx, 1, g)
 		total := 0
 		for _, d := range g.datagrams {
 			total += len(d)

@@ -22,13 +22,13 @@ type Subscription struct {
 	// Of the loop alone.
 	poll      poller
 	tcp       conn
-	reached   netip.Addr // address on this host by which a retransmit service was reached first
-	lines     [MaxLines]*Receiver
-	joined    [MaxLines]Line // what lines were opened as
-	failing   [MaxLines]bool // the last read failed, and that was told
-	tended    wire.Nanos     // when tend last ran
-	discarded uint64         // datagrams that Config.Drop took out
-	gone      uint64         // kernel drops of sockets closed since
+	reached   netip.Addr          // address on this host by which a retransmit service was reached first
+	lines     [MaxLines]reception // nil where none is joined
+	joined    [MaxLines]Line      // what lines were opened as
+	failing   [MaxLines]bool      // the last read failed, and that was told
+	tended    wire.Nanos          // when tend last ran
+	discarded uint64              // datagrams that Config.Drop took out
+	gone      uint64              // kernel drops of sockets closed since
 
 	observed view
 }
