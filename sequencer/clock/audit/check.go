@@ -1,0 +1,206 @@
+package audit
+
+import (
+	"fmt"
+	"math"
+)
+
+// Checked is what Check derived.
+type Checked struct {
+	Summary  Summary `json:"trail"`
+	Samples  uint64  `json:"samples"`
+	Updates  uint64  `json:"updates"`  // anchors looked at
+	Promised uint64  `json:"promised"` // of them with a promise, all derived again
+	Foreign  uint64  `json:"foreign"`  // of them resting on another source than the samples
+	Seconds  uint64  `json:"seconds"`
+	Slack    float64 `json:"slack"` // ns: the most by which a bound was wider than it need be
+}
+
+// Check verifies the trail and derives every promised bound again from the exchanges
+// and the declared assumptions. It returns an ErrUnsound that names the record for
+// the first one that is narrower than what follows, and a *Damage as Verify does.
+func Check(dir string) (Checked, error) {
+	c := &checker{}
+	s, err := Walk(dir, c.record)
+	c.Summary = s
+	return c.Checked, err
+}
+
+// A held interval of theta and phi, at a counter reading.
+type held struct {
+	at              int64
+	low, high       float64 // against base
+	phiLow, phiHigh float64
+	fixed           bool
+}
+
+// checker derives bounds while it reads. Thetas are against base, ns.
+type checker struct {
+	Checked
+	assume Assume
+	facts  []factSet
+	base   int64
+	held   held
+	holds  bool
+	far    [2]held
+	anchor *Update // the one that the next second row is of
+}
+
+func (c *checker) record(r *Record) error {
+	switch r.Kind {
+	case KindHeader:
+		*c = checker{Checked: c.Checked, assume: r.Header.Assumption, facts: make([]factSet, r.Header.Assumption.Servers)}
+	case KindSample:
+		c.Samples++
+		return c.sample(r)
+	case KindDisruption:
+		c.holds, c.far = false, [2]held{}
+		c.facts = make([]factSet, len(c.facts))
+	case KindUpdate:
+		c.Updates++
+		return c.update(r)
+	case KindSecond:
+		c.Seconds++
+		return c.second(r)
+	}
+	return nil
+}
+
+func unsound(r *Record, format string, args ...any) error {
+	return fmt.Errorf("%w: %s at UTC %d: %s", ErrUnsound, r.Kind, r.UTC, fmt.Sprintf(format, args...))
+}
+
+func (c *checker) sample(r *Record) error {
+	s := r.Sample
+	if !s.Used {
+		return nil
+	}
+	if s.Server < 0 || s.Server >= len(c.facts) {
+		return unsound(r, "no server %d was declared", s.Server)
+	}
+	if least := s.RootDelay/2 + s.Dispersion + c.assume.Reference; s.Error < least {
+		return unsound(r, "an error of %d ns where the server claims %d", s.Error, least)
+	}
+	if c.base == 0 {
+		c.base = s.T2 - s.Sent
+	}
+	f := &c.facts[s.Server]
+	if s.Restart {
+		*f = factSet{probation: true}
+	}
+	f.add(s, c.base, c.assume)
+	return nil
+}
+
+// update derives the interval of an anchor, and holds the anchor against it.
+func (c *checker) update(r *Record) error {
+	u := r.Update
+	c.anchor = u
+	if u.Known {
+		if err := c.know(r); err != nil {
+			return err
+		}
+	}
+	if !promised(u.State) {
+		return nil
+	}
+	c.Promised++
+	if !c.holds {
+		return unsound(r, "a promise without an interval")
+	}
+	if u.From != "" {
+		c.Foreign++
+	}
+	for _, at := range [...]int64{u.Start, u.End, u.End + int64(60e9)} {
+		ahead, behind := c.farthest(u, at)
+		gotAhead, gotBehind := u.sides(at)
+		if gotAhead < ahead-rounding || gotBehind < behind-rounding {
+			return unsound(r, "at counter %d true time can be %.0f ns ahead and %.0f ns behind, published are %.0f and %.0f",
+				at, ahead, behind, gotAhead, gotBehind)
+		}
+		if at <= u.End {
+			c.Slack = max(c.Slack, max(gotAhead, gotBehind)-max(ahead, behind))
+		}
+	}
+	return nil
+}
+
+// rounding is what two ways to calculate may differ by, ns.
+const rounding = 4
+
+// know takes the interval of a fresh quorum: its own derivation, or the word of
+// another source.
+func (c *checker) know(r *Record) error {
+	u := r.Update
+	said := held{u.Counter, float64(u.Low - c.base), float64(u.High - c.base), u.PhiLow, u.PhiHigh, u.Fixed}
+	if u.From == "" {
+		own, err := c.region(u.Counter)
+		if err != nil {
+			return unsound(r, "%v", err)
+		}
+		if said.low > own.low+rounding || said.high < own.high-rounding || said.phiLow > own.phiLow+1e-9 || said.phiHigh < own.phiHigh-1e-9 {
+			return unsound(r, "the exchanges allow [%.0f, %.0f], the record says [%.0f, %.0f]", own.low, own.high, said.low, said.high)
+		}
+	}
+	if said.fixed != c.held.fixed {
+		c.far = [2]held{}
+	}
+	c.held, c.holds = said, true
+	if c.far[1].at == 0 || u.Counter-c.far[1].at >= 3600e9 {
+		c.far[0], c.far[1] = c.far[1], said
+	}
+	return nil
+}
+
+// farthest is how far true time can be from the anchor's line at a counter reading.
+func (c *checker) farthest(u *Update, at int64) (ahead, behind float64) {
+	low, high := c.moved(float64(at - c.held.at))
+	d := at - u.Start
+	line := float64(u.Time+d-at-c.base) + float64(d)*u.Rate // as a theta
+	return c.held.high + high - line, line - c.held.low - low
+}
+
+// moved is how far the ends of the held interval can have moved in age ns.
+func (c *checker) moved(age float64) (low, high float64) {
+	if c.held.fixed {
+		return c.held.phiLow * age, c.held.phiHigh * age
+	}
+	bend := drifted(c.assume, age/1e9)
+	low, high = c.held.phiLow*age-bend, c.held.phiHigh*age+bend
+	far := c.far[0]
+	if far.at == 0 {
+		far = c.far[1]
+	}
+	if d := float64(c.held.at - far.at); far.at != 0 && d > 0 {
+		low = max(low, ((c.held.low-far.high)/d-c.assume.WanderCap)*age)
+		high = min(high, ((c.held.high-far.low)/d+c.assume.WanderCap)*age)
+	}
+	return low, high
+}
+
+// sides is what the anchor itself says of its error.
+func (u *Update) sides(at int64) (ahead, behind float64) {
+	d := float64(at - u.Start)
+	w := min(u.Wander*d/2, u.WanderCap) * d
+	return u.Ahead + u.AheadGrowth*d + w, u.Behind + u.BehindGrowth*d + w
+}
+
+// second holds a row against the anchor that it is of.
+func (c *checker) second(r *Record) error {
+	u, s := c.anchor, r.Second
+	if u == nil || u.Start != s.From {
+		return unsound(r, "no anchor begins at counter %d", s.From)
+	}
+	if !promised(s.State) {
+		return nil
+	}
+	for _, at := range [...]int64{s.From, s.To} {
+		ahead, behind := u.sides(at)
+		if bound := max(ahead, behind); float64(s.Bound) < math.Floor(bound) {
+			return unsound(r, "a widest bound of %d ns, at counter %d it was %.0f", s.Bound, at, bound)
+		}
+	}
+	return nil
+}
+
+func promised(state uint8) bool { return state == 1 || state == 2 }

@@ -1,0 +1,230 @@
+package audit
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// Files lists the trail of a directory, oldest first.
+func Files(dir string) ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(dir, "clock-????????.trail"))
+	slices.Sort(files)
+	return files, err
+}
+
+// day is the date in a trail file's name.
+func day(file string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(filepath.Base(file), "clock-"), ".trail")
+}
+
+var (
+	errEnd  = errors.New("audit: end of file")
+	errTorn = errors.New("audit: the last block is not whole")
+)
+
+// fileReader walks over the blocks of one file.
+type fileReader struct {
+	name    string
+	file    *os.File
+	decoder *zstd.Decoder
+	size    int64
+	offset  int64 // of the next block
+	block   int
+	before  hash // the file's word for the file before
+	last    hash
+	after   int64
+}
+
+func openFile(name string) (*fileReader, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	r := &fileReader{name: name, file: f}
+	if err := r.begin(); err != nil {
+		r.close()
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *fileReader) begin() error {
+	st, err := r.file.Stat()
+	if err != nil {
+		return err
+	}
+	r.size = st.Size()
+	var head [fileHead]byte
+	if _, err := io.ReadFull(r.file, head[:]); err != nil {
+		return r.damage("no room for the file's head")
+	}
+	if string(head[:len(magic)]) != magic {
+		return r.damage("not the head of a trail")
+	}
+	copy(r.before[:], head[len(magic):])
+	r.last, r.offset = sha256.Sum256(head[:]), int64(fileHead)
+	r.decoder, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(256<<20))
+	return err
+}
+
+func (r *fileReader) close() {
+	if r.decoder != nil {
+		r.decoder.Close()
+	}
+	r.file.Close()
+}
+
+func (r *fileReader) damage(what string) error {
+	return &Damage{File: r.name, Offset: r.offset, Block: r.block, After: r.after, What: what}
+}
+
+// next gives the records of one block. It returns errEnd after the last one, errTorn
+// when the file ends inside one, and a Damage for a block that does not hold.
+func (r *fileReader) next() ([]Record, error) {
+	if r.offset == r.size {
+		return nil, errEnd
+	}
+	var head [blockHead]byte
+	if _, err := io.ReadFull(r.file, head[:]); err != nil {
+		return nil, errTorn
+	}
+	n := int64(binary.LittleEndian.Uint32(head[:]))
+	if n > maxPacked {
+		return nil, r.damage("a length that no block has")
+	}
+	if n > r.size-r.offset-int64(blockHead) {
+		return nil, errTorn
+	}
+	packed := make([]byte, n)
+	if _, err := io.ReadFull(r.file, packed); err != nil {
+		return nil, err
+	}
+	sum := link(r.last, head[:4], packed)
+	if !bytes.Equal(sum[:], head[4:]) {
+		return nil, r.damage("the hash does not fit")
+	}
+	records, err := r.records(packed)
+	if err != nil {
+		return nil, r.damage(err.Error())
+	}
+	r.last, r.block, r.offset = sum, r.block+1, r.offset+int64(blockHead)+n
+	return records, nil
+}
+
+func (r *fileReader) records(packed []byte) ([]Record, error) {
+	raw, err := r.decoder.DecodeAll(packed, nil)
+	if err != nil {
+		return nil, err
+	}
+	var out []Record
+	for d := json.NewDecoder(bytes.NewReader(raw)); ; {
+		var rec Record
+		if err := d.Decode(&rec); err == io.EOF {
+			return out, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("record %d: %w", len(out), err)
+		}
+		r.after = rec.UTC
+		out = append(out, rec)
+	}
+}
+
+// Summary is what Verify found.
+type Summary struct {
+	Files   int    `json:"files"`
+	Blocks  int    `json:"blocks"`
+	Records uint64 `json:"records"`
+	First   int64  `json:"first_utc"`
+	Last    int64  `json:"last_utc"`
+	Lost    uint64 `json:"lost"`  // records that were dropped, or bytes torn, by the trail's own word
+	Ended   bool   `json:"ended"` // the last record closes the trail
+}
+
+// Walk reads the whole trail, checks every hash, and hands over each record in order
+// until visit returns an error; visit may be nil. A *Damage names the first place
+// that does not hold.
+func Walk(dir string, visit func(r *Record) error) (Summary, error) {
+	files, err := Files(dir)
+	if err == nil && len(files) == 0 {
+		err = ErrNoTrail
+	}
+	w := walker{visit: visit}
+	for _, name := range files {
+		if err != nil {
+			break
+		}
+		err = w.file(name)
+	}
+	return w.Summary, err
+}
+
+// Verify checks every hash of a trail. A *Damage names the first place that does not
+// hold.
+func Verify(dir string) (Summary, error) { return Walk(dir, nil) }
+
+type walker struct {
+	Summary
+	visit func(r *Record) error
+	last  hash
+}
+
+func (w *walker) file(name string) error {
+	r, err := openFile(name)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	r.after = w.Last
+	if r.before != w.last {
+		return r.damage("it does not follow the file before: that was cut, changed or taken away")
+	}
+	w.Files++
+	for {
+		records, err := r.next()
+		switch {
+		case err == errEnd:
+			w.last = r.last
+			return nil
+		case err == errTorn:
+			return r.damage("the file ends inside a block")
+		case err != nil:
+			return err
+		}
+		w.Blocks++
+		if err := w.records(records); err != nil {
+			return err
+		}
+	}
+}
+
+func (w *walker) records(records []Record) error {
+	for i := range records {
+		r := &records[i]
+		w.Records++
+		if w.First == 0 {
+			w.First = r.UTC
+		}
+		w.Last, w.Ended = r.UTC, r.Kind == KindEnd
+		if r.Kind == KindLost {
+			w.Lost += r.Count
+		}
+		if w.visit == nil {
+			continue
+		}
+		if err := w.visit(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}

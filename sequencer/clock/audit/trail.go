@@ -1,0 +1,276 @@
+package audit
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/tapecast/tapecast/feed/wire"
+)
+
+const (
+	magic     = "tapecast clock trail v1\n"
+	fileHead  = len(magic) + sha256.Size
+	blockHead = 4 + sha256.Size
+
+	// MaxPending is how many records wait in memory. More are dropped and counted.
+	MaxPending = 8192
+
+	blockRecords = 512
+	blockEvery   = wire.Nanos(10e9)
+	maxPacked    = 16 << 20
+)
+
+type hash = [sha256.Size]byte
+
+// Trail appends records. Put may be called from any loop and never waits for a disk;
+// Step and Close belong to one.
+type Trail struct {
+	dir     string
+	encoder *zstd.Encoder
+
+	mu      sync.Mutex
+	pending []Record
+	lost    uint64
+	closed  bool
+
+	file *os.File
+	day  string
+	last hash
+	when wire.Nanos // of the last block
+}
+
+// Open goes on with the trail in the directory, which is made if need be, with h as
+// the next record. A block that a crash left half-written is cut off, and that is
+// recorded; other damage is an error, and nothing is written.
+func Open(dir string, h Header, now wire.Nanos) (*Trail, error) {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, err
+	}
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return nil, err
+	}
+	t := &Trail{dir: dir, encoder: e, when: now}
+	torn, err := t.resume()
+	if err != nil {
+		return nil, err
+	}
+	if torn > 0 {
+		t.Put(Record{Kind: KindLost, UTC: int64(now), Count: uint64(torn), Text: "bytes of a block that was half-written when the program ended"})
+	}
+	t.Put(Record{Kind: KindHeader, UTC: int64(now), Header: &h})
+	return t, nil
+}
+
+// resume finds the last hash, and cuts a torn block off the last file.
+func (t *Trail) resume() (torn int64, err error) {
+	files, err := Files(t.dir)
+	if err != nil || len(files) == 0 {
+		return 0, err
+	}
+	last := files[len(files)-1]
+	r, err := openFile(last)
+	if err != nil {
+		return 0, err
+	}
+	defer r.close()
+	for {
+		_, err := r.next()
+		if err == errEnd {
+			break
+		}
+		if err == errTorn {
+			if torn, err = cut(r); err != nil {
+				return 0, err
+			}
+			break
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	t.last, t.day = r.last, day(last)
+	t.file, err = os.OpenFile(last, os.O_WRONLY|os.O_APPEND, 0)
+	return torn, err
+}
+
+// cut takes a torn block off the end of a file, and keeps it beside it: should it
+// have been more than that, nothing is gone.
+func cut(r *fileReader) (torn int64, err error) {
+	rest := make([]byte, r.size-r.offset)
+	if _, err := r.file.ReadAt(rest, r.offset); err != nil {
+		return 0, err
+	}
+	aside := fmt.Sprintf("%s.torn-%d", r.name, r.offset)
+	if err := os.WriteFile(aside, rest, 0o640); err != nil {
+		return 0, err
+	}
+	return int64(len(rest)), os.Truncate(r.name, r.offset)
+}
+
+// Put takes a record; the pointers in it belong to the trail from then on.
+func (t *Trail) Put(r Record) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed || len(t.pending) >= MaxPending {
+		t.lost++
+		return
+	}
+	t.pending = append(t.pending, r)
+}
+
+// Step writes what is due. An error is of this attempt; the records wait for the
+// next one.
+func (t *Trail) Step(now wire.Nanos) error {
+	t.mu.Lock()
+	due := len(t.pending) >= blockRecords || len(t.pending) > 0 && now >= t.when+blockEvery
+	t.mu.Unlock()
+	if !due {
+		return nil
+	}
+	return t.write(now)
+}
+
+// Close writes the rest and an end record.
+func (t *Trail) Close(now wire.Nanos) error {
+	t.Put(Record{Kind: KindEnd, UTC: int64(now)})
+	t.mu.Lock()
+	t.closed = true
+	t.mu.Unlock()
+	err := t.write(now)
+	if t.file != nil {
+		if e := t.file.Close(); err == nil {
+			err = e
+		}
+	}
+	return err
+}
+
+// take hands over what is pending, with a note of what is not.
+func (t *Trail) take(now wire.Nanos) []Record {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	records := t.pending
+	t.pending = nil
+	if t.lost > 0 {
+		records = append(records, Record{Kind: KindLost, UTC: int64(now), Count: t.lost, Text: "records dropped: the disk was slower than the clock"})
+		t.lost = 0
+	}
+	return records
+}
+
+// giveBack puts records that could not be written in front again.
+func (t *Trail) giveBack(records []Record) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.pending = append(records, t.pending...)
+	if over := len(t.pending) - MaxPending; over > 0 {
+		t.pending = t.pending[:MaxPending]
+		t.lost += uint64(over)
+	}
+}
+
+func (t *Trail) write(now wire.Nanos) error {
+	records := t.take(now)
+	if len(records) == 0 {
+		return nil
+	}
+	err := t.rotate(now)
+	if err == nil {
+		err = t.block(records)
+	}
+	if err != nil {
+		t.giveBack(records)
+		return fmt.Errorf("audit: %w", err)
+	}
+	t.when = now
+	return nil
+}
+
+// rotate opens the file of the day.
+func (t *Trail) rotate(now wire.Nanos) error {
+	today := now.Time().Format("20060102")
+	if t.file != nil && today <= t.day {
+		return nil
+	}
+	name := filepath.Join(t.dir, "clock-"+today+".trail")
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_EXCL, 0o640)
+	if err != nil {
+		return err
+	}
+	head := append([]byte(magic), t.last[:]...)
+	if _, err := f.Write(head); err != nil {
+		f.Close()
+		_ = os.Remove(name)
+		return err
+	}
+	if t.file != nil {
+		t.file.Close()
+	}
+	t.file, t.day, t.last = f, today, sha256.Sum256(head)
+	return syncDir(t.dir)
+}
+
+// block appends one block, or leaves the file as it was.
+func (t *Trail) block(records []Record) error {
+	raw, err := lines(records)
+	if err != nil {
+		return err
+	}
+	packed := t.encoder.EncodeAll(raw, nil)
+	b := make([]byte, blockHead, blockHead+len(packed))
+	binary.LittleEndian.PutUint32(b, uint32(len(packed)))
+	next := link(t.last, b[:4], packed)
+	copy(b[4:], next[:])
+	b = append(b, packed...)
+	at, err := t.file.Seek(0, 2)
+	if err != nil {
+		return err
+	}
+	if _, err = t.file.Write(b); err == nil {
+		err = t.file.Sync()
+	}
+	if err != nil {
+		_ = t.file.Truncate(at)
+		return err
+	}
+	t.last = next
+	return nil
+}
+
+func lines(records []Record) ([]byte, error) {
+	var out []byte
+	for i := range records {
+		line, err := json.Marshal(&records[i])
+		if err != nil {
+			return nil, err
+		}
+		out = append(append(out, line...), '\n')
+	}
+	return out, nil
+}
+
+// link is the hash of a block.
+func link(before hash, length, packed []byte) hash {
+	h := sha256.New()
+	h.Write(before[:])
+	h.Write(length)
+	h.Write(packed)
+	return hash(h.Sum(nil))
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}

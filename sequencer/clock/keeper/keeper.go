@@ -1,0 +1,341 @@
+package keeper
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/tapecast/tapecast/feed/wire"
+	"github.com/tapecast/tapecast/sequencer/clock"
+	"github.com/tapecast/tapecast/sequencer/clock/audit"
+	"github.com/tapecast/tapecast/sequencer/clock/estimate"
+	"github.com/tapecast/tapecast/sequencer/clock/source"
+)
+
+// Options are what the program says of itself.
+type Options struct {
+	Program    string        // name and version, for the trail
+	StampPoint string        // where a stamp is applied, for the trail
+	Stamps     func() uint64 // how many stamps were made so far; nil: not counted
+	Seed       uint64        // of the phases of the polls
+}
+
+// Keeper keeps one clock. Its loops belong to Run; Clock and Status are for all.
+type Keeper struct {
+	cfg     Config
+	opt     Options
+	clock   *clock.Disciplined
+	counter source.Counter
+	est     *estimate.Estimator
+	watch   *source.Watch
+	phc     *source.PHC
+	phcSet  *estimate.Servers
+	trail   *audit.Trail
+	servers []*server
+	answers chan answer
+	ready   chan struct{}
+	ended   chan struct{}
+	status  atomic.Pointer[Status]
+
+	// of the control loop
+	force   *clock.Anchor // the anchor in force
+	from    string        // the source that it follows
+	stamps  uint64
+	against uint // servers whose last answer excludes the time told
+	alarm   string
+	kept    bool // was synchronised once
+}
+
+// New opens what the configuration names. The clock of an undisciplined one is not
+// kept: use clock.NewLocal.
+func New(cfg Config, opt Options) (*Keeper, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if cfg.Undisciplined() {
+		return nil, fmt.Errorf("%w: sources = local: there is nothing to keep", ErrConfig)
+	}
+	c := clock.NewDisciplined()
+	k := &Keeper{
+		cfg: cfg, opt: opt, clock: c, counter: source.NewCounter(c.Base()), force: c.Anchor(),
+		answers: make(chan answer, 256), ready: make(chan struct{}), ended: make(chan struct{}),
+	}
+	if err := k.open(); err != nil {
+		k.close()
+		return nil, err
+	}
+	k.status.Store(&Status{Cause: "start"})
+	return k, nil
+}
+
+func (k *Keeper) open() (err error) {
+	k.est, err = estimate.NewEstimator(k.cfg.estimate(), k.cfg.track(), int64(k.cfg.Poll), k.cfg.TAI, k.force)
+	if err != nil {
+		return err
+	}
+	k.est.AuditOnly = true
+	for _, s := range k.cfg.Sources {
+		switch s {
+		case "ntp":
+			k.est.AuditOnly = false
+		case "ptp":
+			if err := k.openPTP(); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range k.cfg.Server {
+		s, err := newServer(k, i)
+		if err != nil {
+			return err
+		}
+		k.servers = append(k.servers, s)
+	}
+	k.watch = source.NewWatch(k.counter, nil)
+	return k.openTrail()
+}
+
+func (k *Keeper) openPTP() (err error) {
+	tai := k.cfg.TAI
+	if k.cfg.PTP.UTC {
+		tai = 0
+	}
+	one := estimate.Default(1, 0)
+	one.Drift, one.Wander, one.WanderCap = k.cfg.Drift, k.cfg.Wander, k.cfg.WanderCap
+	if k.phcSet, err = estimate.NewServers(one); err != nil {
+		return err
+	}
+	k.phc, err = source.OpenPHC(k.cfg.PTP.Device, k.counter, int64(k.cfg.PTP.Error), tai)
+	return err
+}
+
+func (k *Keeper) openTrail() error {
+	if k.cfg.Audit == "" {
+		return nil
+	}
+	h, err := k.header()
+	if err != nil {
+		return err
+	}
+	k.trail, err = audit.Open(k.cfg.Audit, h, wire.Nanos(time.Now().UnixNano()))
+	return err
+}
+
+func (k *Keeper) header() (audit.Header, error) {
+	text, sum, err := k.cfg.public()
+	host, _ := os.Hostname()
+	e := k.cfg.estimate()
+	return audit.Header{
+		Host: host, Program: k.opt.Program, Config: text, ConfigHash: sum,
+		StampPoint: k.opt.StampPoint, Sources: k.cfg.Sources,
+		Assumption: audit.Assume{
+			Servers: e.Servers, Faulty: e.Faulty, Drift: e.Drift, Wander: e.Wander, WanderCap: e.WanderCap,
+			Samples: e.Samples, MinSamples: e.MinSamples, MaxAge: e.MaxAge,
+			Poll: int64(k.cfg.Poll), Stale: estimate.Stale, Reference: int64(k.cfg.Reference),
+			Enter: int64(k.cfg.Enter), Exit: int64(k.cfg.Exit),
+		},
+	}, err
+}
+
+func (k *Keeper) close() {
+	if k.phc != nil {
+		k.phc.Close()
+	}
+}
+
+// Clock is the clock that is kept.
+func (k *Keeper) Clock() *clock.Disciplined { return k.clock }
+
+// Ready is closed when the clock is synchronised for the first time. Whoever waits
+// for it before the first read has it step to the right time at once.
+func (k *Keeper) Ready() <-chan struct{} { return k.ready }
+
+// Run keeps the clock until ctx ends. It starts its loops through start, which must
+// not wait for them, as (*sync.WaitGroup).Go; the caller waits for them after Run
+// returns. ErrLost comes when the promise is lost and on-loss is stop.
+func (k *Keeper) Run(ctx context.Context, start func(loop func())) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer close(k.ended)
+	defer k.close()
+	for _, s := range k.servers {
+		start(func() { s.run(ctx) })
+	}
+	if k.trail != nil {
+		start(k.write)
+	}
+	return k.control(ctx)
+}
+
+// lookEvery is how often the host is looked at for pauses.
+const lookEvery = 100 * time.Millisecond
+
+func (k *Keeper) control(ctx context.Context) error {
+	next := int64(0)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			k.put(audit.Record{Kind: audit.KindState, Text: "the program ends"})
+			return nil
+		case a := <-k.answers:
+			k.take(a)
+			continue
+		case <-timer.C:
+		}
+		k.look()
+		if k.counter.Now() >= next {
+			k.tick()
+			next = k.est.Line().End - int64(Lead)
+			if err := k.lost(); err != nil {
+				return err
+			}
+		}
+		timer.Reset(min(lookEvery, time.Duration(max(next-k.counter.Now(), 0))))
+	}
+}
+
+// lost is ErrLost when stamps without a promise must not go out.
+func (k *Keeper) lost() error {
+	promised := clock.Promises(k.force.State)
+	if promised && !k.kept {
+		k.kept = true
+		close(k.ready)
+	}
+	if k.cfg.OnLoss == "stop" && k.kept && !promised {
+		return fmt.Errorf("%w: %s", ErrLost, k.est.Cause)
+	}
+	return nil
+}
+
+// look asks the host whether it was paused or moved.
+func (k *Keeper) look() {
+	what := k.watch.Look()
+	if what == "" {
+		return
+	}
+	k.disrupt(what)
+	flagged := k.est.Flag(k.force)
+	if k.clock.Publish(flagged) == nil {
+		k.force = flagged
+	}
+}
+
+func (k *Keeper) disrupt(what string) {
+	k.est.Disrupt()
+	if k.phcSet != nil {
+		k.phcSet.Reset()
+	}
+	k.against = 0
+	k.put(audit.Record{Kind: audit.KindDisruption, Text: what})
+	k.hurry()
+}
+
+// tick publishes the next anchor.
+func (k *Keeper) tick() {
+	counter := k.counter.Now()
+	old, state := k.force, k.force.State
+	other, from := k.preferred(counter)
+	a := k.identify(k.est.Tick(counter, k.clock.Unread(), other))
+	if k.clock.Publish(a) != nil {
+		a = k.identify(k.est.Again(k.counter.Now()))
+		if err := k.clock.Publish(a); err != nil {
+			return // the one in force has not begun: the next tick will do
+		}
+	}
+	k.force = a
+	k.record(old, a, counter, from)
+	if a.State != state {
+		k.put(audit.Record{Kind: audit.KindState, Text: fmt.Sprintf("%s: %s", StateName(a.State), k.est.Cause)})
+	}
+	k.tell(counter)
+}
+
+func (k *Keeper) identify(a *clock.Anchor) *clock.Anchor {
+	a.ID = clock.Generation(os.Getpid(), k.clock.Base(), k.est.Generation())
+	return a
+}
+
+// preferred is the interval of the first source that gives one; nil leaves it to the
+// servers.
+func (k *Keeper) preferred(counter int64) (*estimate.Interval, string) {
+	for _, s := range k.cfg.Sources {
+		var i *estimate.Interval
+		var from string
+		switch s {
+		case "ptp":
+			i, from = k.askPTP(counter)
+		case "host":
+			i, from = k.askHost()
+		case "ntp":
+			if _, ok := k.est.Last(); ok {
+				return nil, ""
+			}
+		}
+		if i != nil {
+			return i, from
+		}
+	}
+	return nil, ""
+}
+
+func (k *Keeper) askPTP(counter int64) (*estimate.Interval, string) {
+	r, err := k.phc.Read()
+	if err != nil {
+		return nil, ""
+	}
+	middle, half := r.Low+(r.High-r.Low)/2, (r.High-r.Low)/2+1
+	_, _ = k.phcSet.Add(estimate.Exchange{Sent: r.Counter, Received: r.Counter, T2: r.Counter + middle, T3: r.Counter + middle, Error: half})
+	region, ok := k.phcSet.Region(max(counter, r.Counter))
+	if !ok {
+		return nil, ""
+	}
+	return k.scaled(region.Interval()), r.From
+}
+
+func (k *Keeper) askHost() (*estimate.Interval, string) {
+	var r source.Reading
+	err := source.ErrUnsynced
+	if k.cfg.Chronyd != "none" {
+		r, err = source.Chronyd(k.counter, k.cfg.Chronyd, lookEvery)
+	}
+	if err != nil {
+		r, err = source.Kernel(k.counter)
+	}
+	if err != nil {
+		return nil, ""
+	}
+	return k.scaled(estimate.Interval{Counter: r.Counter, Low: r.Low, High: r.High, PhiLow: -r.Drift, PhiHigh: r.Drift, Fixed: true}), r.From
+}
+
+// scaled brings an interval of UTC to the scale without leaps, nil near a leap.
+func (k *Keeper) scaled(i estimate.Interval) *estimate.Interval {
+	low, ok := k.est.Leaps.Scale(i.Low + i.Counter)
+	if !ok {
+		return nil
+	}
+	shift := low - i.Low - i.Counter
+	i.Low, i.High = i.Low+shift, i.High+shift
+	return &i
+}
+
+// StateName is the name of a clock's state.
+func StateName(s wire.ClockState) string {
+	names := [...]string{"unsynchronised", "synchronised", "holdover", "disrupted"}
+	return names[min(int(s), len(names)-1)]
+}
+
+// names lists servers of a bit set by address.
+func (k *Keeper) names(set uint) string {
+	var out []string
+	for i, s := range k.servers {
+		if set&(1<<i) != 0 {
+			out = append(out, s.address)
+		}
+	}
+	return strings.Join(out, ", ")
+}

@@ -1,0 +1,199 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"math/bits"
+	"math/rand/v2"
+	"time"
+
+	"github.com/tapecast/tapecast/sequencer/clock"
+	"github.com/tapecast/tapecast/sequencer/clock/audit"
+	"github.com/tapecast/tapecast/sequencer/clock/estimate"
+	"github.com/tapecast/tapecast/sequencer/clock/source"
+)
+
+// A burst of questions goes out at the start.
+const (
+	burst       = 4
+	burstEvery  = 200 * time.Millisecond
+	slowestPoll = 1024 * time.Second
+)
+
+// server asks one NTP server in a loop of its own.
+type server struct {
+	index   int
+	address string
+	ntp     *source.NTP
+	rng     *rand.Rand
+	poll    time.Duration
+	queue   chan<- answer
+	hurried chan struct{}
+
+	// of the control loop
+	last   source.Answer
+	reason string // why the last answer was not used
+	asked  uint64
+	used   uint64
+}
+
+// An answer is what a question came to.
+type answer struct {
+	server int
+	source.Answer
+	err error
+}
+
+func newServer(k *Keeper, i int) (*server, error) {
+	c := k.cfg.Server[i]
+	n, err := source.NewNTP(source.NTPConfig{
+		Address: c.Address, Local: k.cfg.Local, KeyID: c.KeyID, Key: c.Key, KeyKind: c.KeyKind,
+		Timeout: time.Duration(k.cfg.Timeout), Reference: time.Duration(k.cfg.Reference),
+	}, k.counter)
+	return &server{
+		index: i, address: c.Address, ntp: n, poll: time.Duration(k.cfg.Poll),
+		rng:   rand.New(rand.NewPCG(k.opt.Seed, uint64(i))),
+		queue: k.answers, hurried: make(chan struct{}, 1),
+	}, err
+}
+
+// run asks until ctx ends, or the server denies access for ever.
+func (s *server) run(ctx context.Context) {
+	wait := time.Duration(s.rng.Int64N(int64(burstEvery)))
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for n := 1; ; n++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		case <-s.hurried:
+		}
+		a, err := s.ntp.Query()
+		select {
+		case s.queue <- answer{s.index, a, err}:
+		case <-ctx.Done():
+			return
+		}
+		if errors.Is(err, source.ErrDenied) {
+			return
+		}
+		timer.Reset(s.next(n, a, err))
+	}
+}
+
+// next is how long to wait. After the burst comes a random phase, and every interval
+// is a little random, so that no two clients keep step.
+func (s *server) next(n int, a source.Answer, err error) time.Duration {
+	if errors.Is(err, source.ErrKiss) {
+		s.poll = min(2*s.poll, slowestPoll)
+		return s.poll
+	}
+	switch {
+	case n < burst:
+		return burstEvery
+	case n == burst:
+		return time.Duration(s.rng.Int64N(int64(s.poll))) + time.Millisecond
+	}
+	poll := s.poll
+	if err == nil {
+		poll = min(max(poll, a.Poll), slowestPoll)
+	}
+	return poll - time.Duration(s.rng.Int64N(int64(poll)/16+1))
+}
+
+// hurry has every server asked at once.
+func (k *Keeper) hurry() {
+	for _, s := range k.servers {
+		select {
+		case s.hurried <- struct{}{}:
+		default: // it is about to ask
+		}
+	}
+}
+
+// take gives an answer to the estimator, and holds it against the time told.
+func (k *Keeper) take(a answer) {
+	s := k.servers[a.server]
+	s.asked++
+	rec := &audit.Sample{
+		Server: a.server, Sent: a.Sent, Received: a.Received, T2: a.T2, T3: a.T3, Error: a.Error,
+		RootDelay: a.RootDelay, Dispersion: a.RootDispersion, Stratum: a.Stratum,
+		Refid: source.Refid(a.Refid, a.Stratum), Leap: a.Leap, Kernel: a.Kernel, Key: a.Authenticated,
+	}
+	err := a.err
+	if err == nil {
+		var x estimate.Exchange
+		x, err = k.est.Add(estimate.Sample{
+			Exchange: estimate.Exchange{Server: a.server, Sent: a.Sent, Received: a.Received, T2: a.T2, T3: a.T3, Error: a.Error},
+			Leap:     a.Leap,
+		})
+		rec.T2, rec.T3 = x.T2, x.T3
+		rec.Restart = errors.Is(err, estimate.ErrIncoherent)
+		rec.Used = err == nil || rec.Restart
+		s.last = a.Answer
+		k.audit(a)
+	}
+	s.reason = ""
+	if err != nil {
+		s.reason = err.Error()
+	}
+	if rec.Used {
+		s.used++
+	}
+	rec.Reason = s.reason
+	if k.est.Disrupted() {
+		rec.Used, rec.Restart = false, false // forgotten with all the others
+	}
+	k.put(audit.Record{Kind: audit.KindSample, Sample: rec})
+	if errors.Is(err, estimate.ErrIncoherent) {
+		k.contradicted(s)
+	}
+}
+
+// contradicted deals with a server that broke with its past, or with a counter that
+// did.
+func (k *Keeper) contradicted(s *server) {
+	if k.est.Disrupted() {
+		k.disrupt("more servers contradict themselves than may lie: the counter jumped")
+		return
+	}
+	k.put(audit.Record{Kind: audit.KindAlarm, Text: "server " + s.address + " contradicts its earlier answers"})
+	k.hurry()
+}
+
+// audit compares an answer by itself with the time told when it was asked and came:
+// no model of the counter is in between.
+func (k *Keeper) audit(a answer) {
+	f := k.force
+	bit := uint(1) << a.server
+	if !clock.Promises(f.State) || a.Sent < f.Before.Start || a.Sent < f.Start && f.Before.UTC == 0 {
+		k.against &^= bit
+		return
+	}
+	sent, _ := f.Read(a.Sent)
+	received, _ := f.Read(a.Received)
+	early := int64(sent)-f.Bound(a.Sent) > a.T2+a.Error
+	late := int64(received)+f.Bound(a.Received) < a.T3-a.Error
+	k.against &^= bit
+	if early || late {
+		k.against |= bit
+	}
+	k.judge()
+}
+
+// judge raises the alarm when more servers exclude the time told than may lie, and
+// takes it back.
+func (k *Keeper) judge() {
+	was := k.alarm
+	k.alarm = ""
+	if bits.OnesCount(k.against) > k.cfg.Faulty {
+		k.alarm = "the answers of " + k.names(k.against) + " exclude the time told: this clock is wrong, or they are"
+	}
+	switch {
+	case k.alarm != "" && was == "":
+		k.put(audit.Record{Kind: audit.KindAlarm, Text: k.alarm})
+	case k.alarm == "" && was != "":
+		k.put(audit.Record{Kind: audit.KindAlarm, Text: "servers and the time told meet again"})
+	}
+}

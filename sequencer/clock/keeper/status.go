@@ -1,0 +1,186 @@
+package keeper
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/tapecast/tapecast/feed/wire"
+	"github.com/tapecast/tapecast/sequencer/clock"
+	"github.com/tapecast/tapecast/sequencer/clock/audit"
+	"github.com/tapecast/tapecast/sequencer/clock/source"
+)
+
+// Status is what a kept clock and its sources are like. Times in ns.
+type Status struct {
+	UTC     int64          `json:"utc"`
+	State   string         `json:"state"`
+	Cause   string         `json:"cause"` // of the last change of state
+	Source  string         `json:"source"`
+	Bound   int64          `json:"bound"`
+	Offset  int64          `json:"offset"`     // the time told less the middle of its interval
+	Host    int64          `json:"host"`       // the host's clock less the time told
+	Rate    float64        `json:"rate_ppm"`   // of true time against the counter
+	RateBy  float64        `json:"rate_error"` // ppm
+	TAI     int8           `json:"tai"`
+	ID      uint32         `json:"clock_id"`
+	Leap    bool           `json:"leap_ahead"`
+	Alarm   string         `json:"alarm,omitempty"`
+	Servers []ServerStatus `json:"servers"`
+}
+
+// ServerStatus is one server's part. Times in ns.
+type ServerStatus struct {
+	Address string `json:"address"`
+	Verdict string `json:"verdict"`
+	Reason  string `json:"reason,omitempty"` // why the last answer was not used
+	Asked   uint64 `json:"asked"`
+	Used    uint64 `json:"used"`
+	Samples int    `json:"samples"` // held
+	Offset  int64  `json:"offset"`  // of the last answer's middle against the time told
+	Trip    int64  `json:"trip"`    // round trip of the last answer
+	Error   int64  `json:"error"`   // by the server's own word
+	Stratum uint8  `json:"stratum"`
+	Kernel  bool   `json:"kernel_stamps"`
+	Key     bool   `json:"authenticated"`
+}
+
+// Status is as of the last anchor.
+func (k *Keeper) Status() *Status { return k.status.Load() }
+
+// Text writes the status for a terminal.
+func (s *Status) Text(w io.Writer) error {
+	_, err := fmt.Fprintf(w, "%s  %s (%s)\nbound %s us  offset %s us  host %s us  rate %.4f ppm within %.4f  TAI-UTC %d  clock %08x  source %s\n",
+		utcText(s.UTC), s.State, s.Cause, us(s.Bound), us(s.Offset), us(s.Host), s.Rate, s.RateBy, s.TAI, s.ID, s.Source)
+	if s.Alarm != "" && err == nil {
+		_, err = fmt.Fprintf(w, "ALARM: %s\n", s.Alarm)
+	}
+	for _, v := range s.Servers {
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(w, "  %-24s %-10s %3d samples  offset %s us  trip %s us  error %s us  stratum %d  %s\n",
+			v.Address, v.Verdict, v.Samples, us(v.Offset), us(v.Trip), us(v.Error), v.Stratum, v.Reason)
+	}
+	return err
+}
+
+func us(ns int64) string { return fmt.Sprintf("%.1f", float64(ns)/1e3) }
+
+func utcText(utc int64) string {
+	return wire.Nanos(utc).Time().Format("2006-01-02T15:04:05.000000000Z")
+}
+
+// tell publishes the status.
+func (k *Keeper) tell(counter int64) {
+	now, c := k.force.Read(counter)
+	s := &Status{
+		UTC: int64(now), State: StateName(c.State), Cause: k.est.Cause, Source: k.from,
+		Bound: k.force.Bound(counter), Offset: k.offset(), Host: time.Now().UnixNano() - int64(now),
+		TAI: c.TAI, ID: c.ID, Leap: k.est.Leaps.Ahead(), Alarm: k.alarm,
+	}
+	if i, ok := k.est.Followed(); ok {
+		s.Rate, s.RateBy = 1e6*(i.PhiLow+i.PhiHigh)/2, 1e6*(i.PhiHigh-i.PhiLow)/2
+	}
+	for i, v := range k.servers {
+		l := v.last
+		s.Servers = append(s.Servers, ServerStatus{
+			Address: v.address, Verdict: k.est.Verdict(i).String(), Reason: v.reason, Asked: v.asked, Used: v.used,
+			Samples: k.est.Samples(i), Trip: l.Received - l.Sent - (l.T3 - l.T2), Error: l.Error,
+			Offset: k.serverOffset(l), Stratum: l.Stratum, Kernel: l.Kernel, Key: l.Authenticated,
+		})
+	}
+	k.status.Store(s)
+}
+
+// offset is the time told less the middle of the interval that it rests on.
+func (k *Keeper) offset() int64 {
+	if f := k.force; k.from != "" {
+		return int64((f.Behind - f.Ahead) / 2)
+	}
+	return 0
+}
+
+func (k *Keeper) serverOffset(a source.Answer) int64 {
+	if a.Received == 0 {
+		return 0
+	}
+	sent, _ := k.force.Read(a.Sent)
+	received, _ := k.force.Read(a.Received)
+	return (a.T2 - int64(sent) + a.T3 - int64(received)) / 2
+}
+
+// record writes the row of the anchor that ends, and the one that begins.
+func (k *Keeper) record(old, a *clock.Anchor, counter int64, from string) {
+	i, known := k.est.Followed()
+	region, _ := k.est.Last()
+	switch {
+	case known && from != "":
+		k.from = from
+	case known:
+		k.from = "ntp"
+	}
+	k.second(old, a)
+	line := k.est.Line()
+	u := &audit.Update{
+		Counter: i.Counter, Known: known, From: from, Low: i.Low, High: i.High, PhiLow: i.PhiLow, PhiHigh: i.PhiHigh, Fixed: i.Fixed,
+		Agree: region.Agree, Start: line.Start, End: line.End, Time: line.UTC, Shift: line.UTC - a.UTC, Rate: line.Rate,
+		Ahead: finite(a.Ahead), Behind: finite(a.Behind), AheadGrowth: a.AheadGrowth, BehindGrowth: a.BehindGrowth,
+		Wander: a.Wander, WanderCap: a.WanderCap, State: uint8(a.State), TAI: a.TAI, ID: a.ID,
+	}
+	if !known {
+		u.Counter, u.Low, u.High, u.PhiLow, u.PhiHigh, u.From = counter, 0, 0, 0, 0, ""
+	}
+	k.put(audit.Record{Kind: audit.KindUpdate, Update: u})
+}
+
+// finite keeps what JSON can say.
+func finite(v float64) float64 { return min(v, 1e18) }
+
+// second writes what the clock said while old was in force.
+func (k *Keeper) second(old, a *clock.Anchor) {
+	if old.End == 0 || old.Segment == a.Segment {
+		return
+	}
+	bound := max(old.Bound(old.Start), old.Bound(a.Start))
+	_, c := old.Read(a.Start)
+	s := &audit.Second{Bound: bound, State: uint8(c.State), From: old.Start, To: a.Start, Offset: int64((old.Behind - old.Ahead) / 2)}
+	if k.opt.Stamps != nil {
+		n := k.opt.Stamps()
+		s.Stamps, k.stamps = n-k.stamps, n
+	}
+	k.put(audit.Record{Kind: audit.KindSecond, UTC: old.UTC, Second: s})
+}
+
+// put hands a record to the trail, if one is kept.
+func (k *Keeper) put(r audit.Record) {
+	if k.trail == nil {
+		return
+	}
+	if r.UTC == 0 {
+		utc, _ := k.force.Read(k.counter.Now())
+		r.UTC = int64(utc)
+	}
+	k.trail.Put(r)
+}
+
+// write is the trail's loop: it ends after control has.
+func (k *Keeper) write() {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			_ = k.trail.Step(k.now()) // what fails waits, and is counted when there is no room
+		case <-k.ended:
+			_ = k.trail.Close(k.now())
+			return
+		}
+	}
+}
+
+// now is the time for the trail's files: reading it must not count as a stamp.
+func (k *Keeper) now() wire.Nanos {
+	utc, _ := k.clock.Anchor().Read(k.clock.Counter())
+	return utc
+}
