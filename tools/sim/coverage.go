@@ -1,0 +1,96 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/tapecast/tapecast/feed"
+	"github.com/tapecast/tapecast/feed/wire"
+	"github.com/tapecast/tapecast/recovery"
+	"github.com/tapecast/tapecast/recovery/retransmit"
+	"github.com/tapecast/tapecast/sequencer/journal"
+)
+
+// cover counts that something happened which a simulator must bring about.
+func (w *world) cover(what string) { w.coverage[what]++ }
+
+func (w *world) coverRefusal(c retransmit.Code) { w.cover("refused: " + c.String()) }
+
+func (w *world) coverFrom(p recovery.Provenance) { w.cover("delivered by " + p.String()) }
+
+func (w *world) coverEvent(e recovery.Event) {
+	switch e.Kind {
+	case recovery.EventState:
+		w.cover("state " + e.State.String())
+	case recovery.EventLost, recovery.EventAlert:
+		w.cover(e.Kind.String() + ": " + e.Cause.String())
+	default:
+		w.cover("event " + e.Kind.String())
+	}
+}
+
+// coverError counts why a session came to its end.
+func (w *world) coverError(who string, err error) {
+	for _, e := range [...]error{
+		retransmit.ErrFrame, retransmit.ErrChecksum, retransmit.ErrBody, retransmit.ErrUnexpected, retransmit.ErrFlood,
+		retransmit.ErrLogin, retransmit.ErrSilent, retransmit.ErrStalled, retransmit.ErrSlow, retransmit.ErrLife,
+	} {
+		if errors.Is(err, e) {
+			w.cover(who + ": " + e.Error())
+		}
+	}
+}
+
+// coverStore counts what the store answers when it has no packets to give. One that
+// cannot read its disk may lose what it has.
+func (w *world) coverStore(err error) {
+	var rot *journal.RotError
+	if errors.As(err, &rot) {
+		w.cover("store: rot")
+		w.unreadable = true
+		return
+	}
+	for _, e := range [...]error{feed.ErrGone, feed.ErrAhead, feed.ErrBusy, feed.ErrSmall} {
+		if errors.Is(err, e) {
+			w.cover("store: " + e.Error())
+			return
+		}
+	}
+	w.cover("store: cannot read")
+	w.unreadable = true
+}
+
+// noteControl checks what a control packet says.
+func (w *world) noteControl(p wire.Packet) {
+	var st wire.Status
+	if err := st.Decode(p); err != nil {
+		w.fail("I6 packets are sound: control packet: %v", err)
+		return
+	}
+	w.ledger.advertise(st.Durable, 0)
+	if p.First() > w.ledger.sent+1 && p.First() > w.node.cut.Cut+1 {
+		w.fail("I3 honest heartbeats: one tells of %d, only %d was sent", p.First()-1, w.ledger.sent)
+	}
+}
+
+// coverStats counts what only counters tell.
+func (w *world) coverStats() {
+	if s := w.node.server; s != nil {
+		for code, n := range s.Stats().Refused {
+			if n > 0 {
+				w.coverage["refused: "+retransmit.Code(code).String()] += n
+			}
+		}
+	}
+}
+
+// table is the coverage of many seeds, as lines.
+func table(coverage map[string]uint64) []string {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(coverage)) {
+		out = append(out, fmt.Sprintf("%12d  %s", coverage[name], name))
+	}
+	return out
+}

@@ -1,0 +1,168 @@
+// Sim lets the whole system happen in one process, under virtual time and one seed:
+// sequencer, history, journal, retransmit services, receivers, and a network and
+// disks that fail as the seed says. A ledger knows what really happened, and every
+// event is checked against it.
+//
+//	go run ./tools/sim -seeds 1-1000    many worlds
+//	go run ./tools/sim -seed 43 -v      the story of one
+//
+// The same seed gives the same trace on every run of the same program.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+func main() {
+	seed := flag.Uint64("seed", 1, "the seed to run")
+	seeds := flag.String("seeds", "", "run the seeds A-B instead")
+	verbose := flag.Bool("v", false, "tell the story of the seed")
+	workers := flag.Int("workers", 2, "seeds run at a time")
+	covered := flag.Bool("coverage", false, "print what was reached, and how often")
+	flag.Parse()
+	debug.SetGCPercent(400)
+	if *seeds == "" {
+		os.Exit(one(*seed, *verbose))
+	}
+	first, last, err := parseRange(*seeds)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "sim:", err)
+		os.Exit(2)
+	}
+	os.Exit(many(first, last, *workers, *covered))
+}
+
+// parseRange reads "A-B".
+func parseRange(s string) (first, last uint64, err error) {
+	a, b, ok := strings.Cut(s, "-")
+	if !ok {
+		b = a
+	}
+	if first, err = strconv.ParseUint(a, 10, 64); err == nil {
+		last, err = strconv.ParseUint(b, 10, 64)
+	}
+	if err != nil || last < first {
+		return 0, 0, fmt.Errorf("-seeds %s: give a first and a last seed, for example 1-1000", s)
+	}
+	return first, last, nil
+}
+
+// one runs one seed and returns the exit code.
+func one(seed uint64, verbose bool) int {
+	o := draw(seed)
+	var log io.Writer
+	if verbose {
+		fmt.Printf("seed %d\n%v\n\n", seed, o)
+		log = os.Stdout
+	}
+	start := time.Now()
+	r := Run(seed, o, log)
+	if verbose {
+		fmt.Println(strings.Join(table(r.Coverage), "\n"))
+	}
+	fmt.Printf("seed %d: trace %016x, %d messages, %d delivered, %d events, %.3f s virtual, %v\n",
+		seed, r.Trace, r.Messages, r.Delivered, r.Steps, float64(r.Virtual)/1e9, time.Since(start).Round(time.Microsecond))
+	if r.Violation != nil {
+		report(r)
+		return 1
+	}
+	return 0
+}
+
+func report(r Result) {
+	fmt.Fprintf(os.Stderr, "\nseed %d violates %v\nits options:\n%v\nits story: go run ./tools/sim -seed %d -v\n",
+		r.Seed, r.Violation, r.Options, r.Seed)
+}
+
+// total adds up what seeds did. Workers share it.
+type total struct {
+	sync.Mutex
+	next, last uint64 // seeds to be run
+	seeds      uint64
+	messages   uint64
+	delivered  uint64
+	steps      uint64
+	virtual    float64 // s
+	coverage   map[string]uint64
+	failed     []Result
+	start      time.Time
+	shown      time.Time
+}
+
+func newTotal(first, last uint64) *total {
+	return &total{next: first, last: last, coverage: map[string]uint64{}, start: time.Now(), shown: time.Now()}
+}
+
+// many runs the seeds first to last and returns the exit code.
+func many(first, last uint64, workers int, covered bool) int {
+	t := newTotal(first, last)
+	t.run(workers, func() bool { return false })
+	if covered {
+		fmt.Println(strings.Join(table(t.coverage), "\n"))
+	}
+	fmt.Println(t.line())
+	for _, r := range t.failed {
+		report(r)
+	}
+	if len(t.failed) > 0 {
+		return 1
+	}
+	return 0
+}
+
+// run runs seeds until there are no more, or stop says so, or one fails.
+func (t *total) run(workers int, stop func() bool) {
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			for seed, ok := t.take(); ok && !stop(); seed, ok = t.take() {
+				t.add(Run(seed, draw(seed), nil))
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func (t *total) take() (seed uint64, ok bool) {
+	t.Lock()
+	defer t.Unlock()
+	if t.next > t.last || len(t.failed) > 0 {
+		return 0, false
+	}
+	t.next++
+	return t.next - 1, true
+}
+
+func (t *total) add(r Result) {
+	t.Lock()
+	defer t.Unlock()
+	t.seeds++
+	t.messages += r.Messages
+	t.delivered += r.Delivered
+	t.steps += r.Steps
+	t.virtual += float64(r.Virtual) / 1e9
+	for name, n := range r.Coverage {
+		t.coverage[name] += n
+	}
+	if r.Violation != nil {
+		t.failed = append(t.failed, r)
+	}
+	if time.Since(t.shown) > 5*time.Second {
+		t.shown = time.Now()
+		fmt.Fprintln(os.Stderr, t.line())
+	}
+}
+
+func (t *total) line() string {
+	s := time.Since(t.start).Seconds()
+	return fmt.Sprintf("%d seeds, %.1f/s, %d messages, %d delivered, %d events, %.0f s virtual (%.0f times real time), %d violations",
+		t.seeds, float64(t.seeds)/s, t.messages, t.delivered, t.steps, t.virtual, t.virtual/s, len(t.failed))
+}
