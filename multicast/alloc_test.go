@@ -55,7 +55,7 @@ func onLines(t testing.TB, h recovery.Handler) (*rig, *Subscription) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.close)
+	t.Cleanup(s.Close)
 	takeTurn(t, s) // joins
 	return r, s
 }

@@ -16,7 +16,8 @@
 // recovery.Subscriber, do what it wants, wait. Work in a turn is bounded, so no
 // socket starves another. All decisions are the Subscriber's; this package moves
 // bytes. Open and Run are Subscribe in two steps, for a program that wants to see
-// the counters meanwhile.
+// the counters meanwhile. Start, Turn, Wait and Close are Run in pieces, for a loop
+// that has other work as well.
 //
 // # Lines
 //

@@ -18,15 +18,12 @@ var errRan = errors.New("multicast: a Subscription runs once")
 // Run joins, recovers and delivers, as Subscribe says. It runs once, locked to its
 // thread, and leaves no socket open.
 func (s *Subscription) Run(ctx context.Context) error {
-	if s.started.Swap(true) {
-		return errRan
-	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if err := s.poll.open(s.cfg.Wait); err != nil {
+	if err := s.Start(); err != nil {
 		return err
 	}
-	defer s.close()
+	defer s.Close()
 	stopped := make(chan struct{})
 	release := context.AfterFunc(ctx, func() {
 		s.poll.stop()
@@ -42,18 +39,13 @@ func (s *Subscription) Run(ctx context.Context) error {
 // loop turns until the session ends, ctx is done or something fatal happens.
 func (s *Subscription) loop(ctx context.Context) error {
 	for {
-		now := s.cfg.Clock()
-		deadline, err := s.turn(now)
-		if err != nil {
-			return err
-		}
-		if done, err := s.sub.Done(); done {
+		if done, err := s.Turn(); done {
 			return err
 		}
 		if s.poll.stopped.Load() {
 			return context.Cause(ctx)
 		}
-		s.poll.wait(min(deadline, s.tended+tendEvery) - now)
+		s.Wait(tendEvery)
 	}
 }
 
@@ -194,19 +186,4 @@ func (s *Subscription) tend(now wire.Nanos) {
 		s.show()
 		s.observed.Unlock()
 	}
-}
-
-// close shows the last counters and closes everything.
-func (s *Subscription) close() {
-	s.drops()
-	s.observed.Lock()
-	s.show()
-	s.observed.Unlock()
-	s.hangUp()
-	for i, r := range s.lines {
-		if r != nil {
-			s.leave(i)
-		}
-	}
-	s.poll.close()
 }

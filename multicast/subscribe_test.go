@@ -261,3 +261,32 @@ func TestOpenRefuses(t *testing.T) {
 		}
 	}
 }
+
+// What Run does, a loop of the program's own can do in turns.
+func TestSubscriptionByHand(t *testing.T) {
+	for _, how := range []Wait{WaitBlock, WaitSpin} {
+		r := startRig(t, loLine(t), loLine(t))
+		h := newReader()
+		r.publish(100)
+		s, err := Open(Config{Wait: how, Retransmit: r.addrs()}, h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Start(); err != nil {
+			t.Fatal(err)
+		}
+		for done := false; !done; s.Wait(1e6) {
+			if done, err = s.Turn(); err != nil {
+				t.Fatal(err)
+			}
+			if err := r.end(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.Close()
+		h.check(t, r.tape)
+		if err := s.Run(t.Context()); !errors.Is(err, errRan) {
+			t.Errorf("Run after Start: %v", err)
+		}
+	}
+}

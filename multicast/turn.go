@@ -1,0 +1,46 @@
+package multicast
+
+import "github.com/tapecast/tapecast/feed/wire"
+
+// Start makes s ready for Turn. Start, Turn, Wait and Close are Run in pieces, for
+// a loop that has other work as well, such as publishing what it made of what it
+// received. All four belong to one goroutine, which should be locked to its
+// thread. Start is called once, and Close after it succeeded.
+func (s *Subscription) Start() error {
+	if s.started.Swap(true) {
+		return errRan
+	}
+	return s.poll.open(s.cfg.Wait)
+}
+
+// Turn reads what has arrived, a bounded piece of it, calls the handler, and does
+// what is due. It never waits. When done the err is what Run would have returned:
+// nil at the end of the session.
+func (s *Subscription) Turn() (done bool, err error) {
+	s.now = s.cfg.Clock()
+	if s.deadline, err = s.turn(s.now); err != nil {
+		return true, err
+	}
+	return s.sub.Done()
+}
+
+// Wait passes the time after a Turn, as Config.Wait has it, until something may
+// have arrived or is due, and at most most ns.
+func (s *Subscription) Wait(most wire.Nanos) {
+	s.poll.wait(min(s.deadline, s.tended+tendEvery, s.now+most) - s.now)
+}
+
+// Close shows the last counters and closes everything.
+func (s *Subscription) Close() {
+	s.drops()
+	s.observed.Lock()
+	s.show()
+	s.observed.Unlock()
+	s.hangUp()
+	for i, r := range s.lines {
+		if r != nil {
+			s.leave(i)
+		}
+	}
+	s.poll.close()
+}
