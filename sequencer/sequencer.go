@@ -103,9 +103,32 @@ func New(cfg Config, h History) (*Sequencer, error) {
 }
 
 // Turn begins a turn of the loop: all messages put until the next Turn are
-// stamped now, or with the last stamp if now is before it.
+// stamped now, or with the last stamp if now is before it. c is what the clock says
+// of now. A packet that is open has stamps of earlier turns: it closes when the clock
+// has changed its state or identity since, and carries the wider bound else.
 func (s *Sequencer) Turn(now wire.Nanos, c wire.Clock) {
+	c = behind(c, s.now-now)
+	if s.open && (c.State != s.clock.State || c.ID != s.clock.ID || c.TAI != s.clock.TAI) {
+		s.Flush()
+	}
+	if s.open {
+		c.Bound = max(c.Bound, s.clock.Bound)
+	}
 	s.turn, s.now, s.clock = now, max(s.now, now), c
+}
+
+// behind is what holds of a stamp that lies late ns after the time that c is of: what
+// it is off comes on top of the clock's own error.
+func behind(c wire.Clock, late wire.Nanos) wire.Clock {
+	if late <= 0 || c.Bound == wire.BoundUnknown {
+		return c
+	}
+	if late >= wire.Nanos(wire.BoundUnknown-c.Bound) {
+		c.State, c.Bound = wire.ClockUnsynchronised, wire.BoundUnknown
+		return c
+	}
+	c.Bound += uint32(late)
+	return c
 }
 
 // Register implements feed.Sink.
