@@ -20,6 +20,9 @@ type story struct {
 	promised uint64        // the highest sequence that was said to be durable
 	acked    uint64        // of input 1, in strict mode
 	epoch    uint32        // the highest that Open returned for
+
+	trace *journaltest.Trace // nil: none
+	marks []mark             // what was promised when, by its events
 }
 
 func (s *story) live(t *testing.T, fs *journaltest.FS, rng *rand.Rand, packets int) (err error) {
@@ -31,6 +34,7 @@ func (s *story) live(t *testing.T, fs *journaltest.FS, rng *rand.Rand, packets i
 		}
 		s.epoch = r.epoch
 		s.cut(r.st.Last)
+		s.mark()
 	}
 	if err != nil {
 		return err
@@ -47,6 +51,7 @@ func (s *story) live(t *testing.T, fs *journaltest.FS, rng *rand.Rand, packets i
 		if o.Strict {
 			s.acked = max(s.acked, r.w.Acknowledged(1))
 		}
+		s.mark()
 		if err != nil {
 			return err
 		}

@@ -87,6 +87,12 @@ func (f *file) enter(call string, off int64, n int) error {
 	return f.fs.call(call, f.path, off, n)
 }
 
+// change makes a change, and keeps it for the trace.
+func (f *file) change(c change) {
+	f.inode.change(c)
+	f.fs.log(tracedChange, f.path, c)
+}
+
 func (f *file) ReadAt(b []byte, off int64) (int, error) {
 	defer f.fs.mu.Unlock()
 	if err := f.enter("ReadAt", off, len(b)); err != nil {
@@ -113,7 +119,7 @@ func (f *file) WriteAt(b []byte, off int64) (int, error) {
 	case f.readOnly:
 		return 0, &fs.PathError{Op: "write", Path: f.path, Err: fs.ErrPermission}
 	}
-	f.inode.change(change{off: off, bytes: append([]byte{}, b...)})
+	f.change(change{off: off, bytes: append([]byte{}, b...)})
 	return len(b), err
 }
 
@@ -126,6 +132,9 @@ func (f *file) Sync() error {
 		for _, c := range f.inode.pending {
 			f.inode.synced = c.apply(f.inode.synced)
 		}
+		f.fs.log(tracedSync, f.path, change{})
+	} else {
+		f.fs.log(tracedLost, f.path, change{})
 	}
 	f.inode.pending = nil
 	return err
@@ -137,7 +146,7 @@ func (f *file) Preallocate(size int64) error {
 		return err
 	}
 	if size > int64(len(f.inode.data)) {
-		f.inode.change(change{size: size, grow: true})
+		f.change(change{size: size, grow: true})
 	}
 	return nil
 }
@@ -147,7 +156,7 @@ func (f *file) Truncate(size int64) error {
 	if err := f.enter("Truncate", size, 0); err != nil {
 		return err
 	}
-	f.inode.change(change{size: size})
+	f.change(change{size: size})
 	return nil
 }
 

@@ -56,6 +56,7 @@ type FS struct {
 	short   bool
 	record  bool
 	ops     []Op
+	trace   *Trace // nil: none
 }
 
 // New returns an empty file system.
@@ -226,6 +227,7 @@ func (f *FS) open(call, path string, create bool) (journal.File, error) {
 	if n == nil {
 		n = &inode{}
 		f.files[path] = n
+		f.log(tracedName, path, change{})
 	}
 	return &file{fs: f, path: path, inode: n, readOnly: !create}, nil
 }
@@ -267,12 +269,15 @@ func (f *FS) SyncDir(dir string) error {
 		return err
 	}
 	for path, n := range f.files {
-		if filepath.Dir(path) == dir {
+		if parent(path) == dir {
 			f.durable[path] = n
 		}
 	}
+	f.log(tracedSyncDir, dir, change{})
 	return nil
 }
+
+func parent(path string) string { return filepath.Dir(path) }
 
 // Lock implements journal.FS.
 func (f *FS) Lock(path string) (io.Closer, error) {
