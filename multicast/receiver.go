@@ -180,6 +180,14 @@ type ReceiverStats struct {
 	Buffer    int              // receive buffer granted or, of a Ring, its memory, bytes
 }
 
+// RefusedFrames is how many frames a Ring did not use, for any reason.
+func (s *ReceiverStats) RefusedFrames() (n uint64) {
+	for _, c := range s.Refused {
+		n += c
+	}
+	return n
+}
+
 // Stats gives the counters.
 func (r *Receiver) Stats() ReceiverStats {
 	s := ReceiverStats{Line: r.Line, Buffer: r.buffer}

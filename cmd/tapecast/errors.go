@@ -71,7 +71,7 @@ func isUsage(err error) bool {
 	}
 	for _, e := range []error{
 		recovery.ErrConfig, recovery.ErrResume, recovery.ErrSession,
-		multicast.ErrLines, multicast.ErrGroup, multicast.ErrInterface, multicast.ErrFamily, multicast.ErrWait,
+		multicast.ErrLines, multicast.ErrGroup, multicast.ErrInterface, multicast.ErrFamily, multicast.ErrWait, multicast.ErrRing,
 	} {
 		if errors.Is(err, e) {
 			return true

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tapecast/tapecast/cmd/daemon"
 	"github.com/tapecast/tapecast/cmd/tapecast/internal/settings"
+	"github.com/tapecast/tapecast/multicast"
 	"github.com/tapecast/tapecast/recovery"
 )
 
@@ -33,6 +34,7 @@ type listenConfig struct {
 	drop      float64
 	dropSeed  uint64
 	buffer    int64
+	receive   multicast.ReceiveMethod
 	wait      daemon.Wait
 	status    time.Duration
 	json      bool
@@ -78,9 +80,20 @@ func listenSettings(c *listenConfig) []settings.Setting {
 		{Name: "give-up", Value: settings.Duration(&c.giveUp), Usage: "exit with 4 when nothing has answered for so long after the start; 0 is never"},
 		{Name: "drop", Value: settings.Share(&c.drop), Usage: "drill: drop this share of the datagrams that arrive, at random, such as 1%"},
 		{Name: "drop-seed", Value: settings.Count(&c.dropSeed, "N"), Usage: "what is dropped depends on it"},
-		{Name: "receive-buffer", Value: settings.Size(&c.buffer), Usage: "socket buffer of each line"},
+		{Name: "receive", Value: receiveMethod(&c.receive), Usage: "how to take datagrams from the kernel: ring needs CAP_NET_RAW, IPv4, and Ethernet or loopback"},
+		{Name: "receive-buffer", Value: settings.Size(&c.buffer), Usage: "socket buffer, or ring, of each line"},
 		{Name: "wait", Value: settings.Choice(&c.wait, string(daemon.Block), string(daemon.Yield), string(daemon.Spin)), Usage: "what to do when there is nothing to do: spin takes a CPU for the least latency"},
 	}
+}
+
+// receiveMethod is a setting by the method's name.
+func receiveMethod(to *multicast.ReceiveMethod) settings.Value {
+	return settings.Parsed(to, "sockets|ring", func(s string) (m multicast.ReceiveMethod, err error) {
+		if m.UnmarshalText([]byte(s)) != nil {
+			err = errors.New("want sockets or ring")
+		}
+		return m, err
+	}, multicast.ReceiveMethod.String)
 }
 
 // parseFrom reads where to begin.
@@ -117,6 +130,8 @@ func (c *listenConfig) validate() error {
 		return &settings.Error{Place: "--serve=" + c.serve, Problem: "needs a journal to serve from; add --journal DIR"}
 	case c.resume != "" && c.journal != "":
 		return &settings.Error{Place: "--resume=" + c.resume, Problem: "the journal keeps the position too; leave one of them out"}
+	case c.tcp && c.receive != multicast.ReceiveSockets:
+		return &settings.Error{Place: "--receive=" + c.receive.String(), Problem: "is how multicast is received, and --tcp receives none; leave one of them out"}
 	case c.tcp && c.drop > 0:
 		return &settings.Error{Place: "--drop", Problem: "drops datagrams, and --tcp receives none; leave one of them out"}
 	}

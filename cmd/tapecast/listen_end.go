@@ -57,7 +57,7 @@ func (l *listener) summary(mallocs uint64) *listenSummary {
 		Delivered: t.Messages(), Repaired: st.Repaired, Duplicates: st.Redundant,
 		Lost: list(t.Lost), Orphaned: list(t.Orphaned), LostCount: t.Lost.Messages, Orphans: t.Orphaned.Messages,
 		Gaps: st.Gaps, Requests: st.Requests, Retries: st.Retries, Kernel: st.KernelDrops, Bad: st.Bad,
-		Packets: st.Packets, Discarded: st.Discarded, Latency: l.latency.Quantiles(),
+		Packets: st.Packets, Receive: l.cfg.receive.String(), Discarded: st.Discarded, Latency: l.latency.Quantiles(),
 		Seconds: (t.Latest - t.Begun).Duration().Seconds(),
 	}
 	if p.Known {
@@ -73,7 +73,7 @@ func (l *listener) summary(mallocs uint64) *listenSummary {
 		s.Reordered += x.Reordered
 		s.Lines = append(s.Lines, lineSummary{
 			Line: (recovery.LineA + recovery.Provenance(i)).String(), Packets: x.Packets, Messages: x.Messages, Missing: x.Missing,
-			Duplicates: x.Duplicates, Reordered: x.Reordered, Kernel: st.Sockets[i].Drops,
+			Duplicates: x.Duplicates, Reordered: x.Reordered, Kernel: st.Sockets[i].Drops, Refused: st.Sockets[i].RefusedFrames(),
 		})
 	}
 	return s

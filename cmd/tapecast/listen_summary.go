@@ -33,6 +33,7 @@ type listenSummary struct {
 	Bad        uint64           `json:"bad_datagrams"`
 	Discarded  uint64           `json:"dropped_on_purpose"` // datagrams, by --drop
 	Packets    uint64           `json:"packets"`
+	Receive    string           `json:"receive_method"`
 	Lines      []lineSummary    `json:"lines"`
 	Latency    *tally.Quantiles `json:"latency_ns"`
 
@@ -50,6 +51,7 @@ type lineSummary struct {
 	Duplicates uint64 `json:"duplicates"`
 	Reordered  uint64 `json:"reordered"`
 	Kernel     uint64 `json:"kernel_drops"`
+	Refused    uint64 `json:"refused_frames"` // of a receive ring: what is no whole, undamaged datagram
 }
 
 func (s *listenSummary) rows(t *table) {
@@ -64,7 +66,7 @@ func (s *listenSummary) rows(t *table) {
 	t.row("packets", fmt.Sprintf("%s, %s duplicates, %s reordered, %s bad datagrams, %s dropped by the kernel",
 		grouped(s.Packets), grouped(s.Duplicates), grouped(s.Reordered), grouped(s.Bad), grouped(s.Kernel)))
 	for _, l := range s.Lines {
-		t.row("line "+l.Line, fmt.Sprintf("%s packets, %s messages missing, %s dropped by the kernel", grouped(l.Packets), grouped(l.Missing), grouped(l.Kernel)))
+		t.row("line "+l.Line, fmt.Sprintf("%s packets, %s messages missing, %s dropped by the kernel, %s frames refused", grouped(l.Packets), grouped(l.Missing), grouped(l.Kernel), grouped(l.Refused)))
 	}
 	if s.Discarded > 0 {
 		t.row("drill", plural(s.Discarded, "datagram")+" dropped on purpose")

@@ -102,7 +102,7 @@ func (l *listener) subscription() (multicast.Config, error) {
 	c := &l.cfg
 	m := multicast.Config{
 		Retransmit: c.servers, Interface: c.iface, Channel: c.channel, From: c.from, TCP: c.tcp,
-		Compress: c.compress, Name: "listen", ReceiveBuffer: int(c.buffer), Drop: dropper(c.drop, c.dropSeed),
+		Compress: c.compress, Name: "listen", Method: c.receive, ReceiveBuffer: int(c.buffer), Drop: dropper(c.drop, c.dropSeed),
 		OnAlert: func(problem string) { warn(l.app.err, c.json, problem) },
 	}
 	err := m.Wait.UnmarshalText([]byte(c.wait))

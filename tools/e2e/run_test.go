@@ -169,6 +169,7 @@ type summary struct {
 	Requests    uint64  `json:"requests"`
 	Gaps        uint64  `json:"gaps"`
 	KernelDrops uint64  `json:"kernel_drops"`
+	Receive     string  `json:"receive_method"`
 	Rate        float64 `json:"messages_per_second"`
 	Lines       []struct {
 		Line    string `json:"line"`
