@@ -93,9 +93,9 @@ func (s *Stream) enter(epoch uint32, cut, chain uint64, now wire.Nanos) {
 }
 
 // tell announces an epoch to the handler where it goes on: after missed epochs, not
-// before what they left.
+// before what they left. What comes before anything was delivered is the first epoch.
 func (s *Stream) tell(epoch uint32, chain uint64, now wire.Nanos) {
-	if s.told != 0 {
+	if s.told != 0 && s.begun {
 		s.emit(Event{Kind: EventEpoch, Epoch: epoch, Last: s.next - 1, Chain: chain, Now: now})
 	}
 	s.told = epoch
