@@ -1,12 +1,14 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
 
 	"github.com/tapecast/tapecast/feed"
 	"github.com/tapecast/tapecast/feed/wire"
+	"github.com/tapecast/tapecast/sequencer/clock/keeper"
 )
 
 // ConfigError is a value that cannot work, and what to do about it.
@@ -99,6 +101,8 @@ type Config struct {
 	History    int64 // bytes in memory; 64 MiB
 	Segment    int64 // bytes of a journal segment; 64 MiB
 
+	Clock keeper.Config // keeper.Default, where it names no source
+
 	Wait   Wait          // block
 	Status time.Duration // between status reports; 0 none
 }
@@ -115,6 +119,9 @@ func (c *Config) Complete() {
 	c.History = or(c.History, 64<<20)
 	c.Segment = or(c.Segment, 64<<20)
 	c.Wait = or(c.Wait, Block)
+	if len(c.Clock.Sources) == 0 {
+		c.Clock = keeper.Default()
+	}
 }
 
 func or[T comparable](v, otherwise T) T {
@@ -132,7 +139,23 @@ func (c *Config) Validate() error {
 			return e
 		}
 	}
+	if err := c.Clock.Validate(); err != nil {
+		return clockError(err)
+	}
 	return nil
+}
+
+// clockError names the setting of the clock that cannot work.
+func clockError(err error) error {
+	e := &ConfigError{Key: "clock", Problem: err.Error()}
+	var c *keeper.ConfigError
+	if errors.As(err, &c) {
+		e.Value, e.Problem, e.Err = c.Value, c.Problem, c.Err
+		if c.Key != "sources" {
+			e.Key += "-" + c.Key
+		}
+	}
+	return e
 }
 
 func (c *Config) checkSource() *ConfigError {

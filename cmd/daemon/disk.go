@@ -19,7 +19,7 @@ const (
 type disk struct {
 	writer   *journal.Writer
 	history  *history.History
-	clock    *clock.Local
+	clock    clock.Clock
 	strict   bool
 	onFail   func(error)         // called once, from the loop
 	drain    atomic.Bool         // write what is left, then finish

@@ -14,6 +14,7 @@ import (
 	"github.com/tapecast/tapecast/feed/wire"
 	"github.com/tapecast/tapecast/multicast"
 	"github.com/tapecast/tapecast/recovery"
+	"github.com/tapecast/tapecast/sequencer/clock/keeper"
 )
 
 // trades is a program's own source: ten trades, then the end.
@@ -52,6 +53,7 @@ type quiet struct{}
 
 func (quiet) Started(daemon.Info)  {}
 func (quiet) Status(daemon.Status) {}
+func (quiet) Clock(keeper.Event)   {}
 func (quiet) Warn(problem string)  { log.Println(problem) }
 
 // counter is a subscriber that adds up quantities.

@@ -13,6 +13,7 @@ import (
 	"github.com/tapecast/tapecast/feed/wire"
 	"github.com/tapecast/tapecast/multicast"
 	"github.com/tapecast/tapecast/sequencer"
+	"github.com/tapecast/tapecast/sequencer/clock"
 )
 
 const (
@@ -35,8 +36,11 @@ type ingest struct {
 	pub    *multicast.Publisher
 	strict bool
 
+	promised bool // nothing is stamped without a promise on time: intake stops instead
+
 	now     wire.Nanos // of the turn
 	eof     bool       // the source has nothing more
+	lapsed  bool       // a stamp without a promise was due, and promised is set
 	failed  error
 	endedAt wire.Nanos // when the end was first seen published, 0 before
 	batch   []wire.Packet
@@ -58,8 +62,8 @@ func (in *ingest) run() {
 	defer runtime.UnlockOSThread()
 	defer close(in.finished)
 	for {
-		now := in.daemon.clock.Now()
-		busy := in.turn(now)
+		now, c := in.daemon.clock.Read()
+		busy := in.turn(now, c)
 		if in.over(now) {
 			return
 		}
@@ -70,9 +74,13 @@ func (in *ingest) run() {
 }
 
 // turn does one turn and reports whether there was anything to do.
-func (in *ingest) turn(now wire.Nanos) bool {
+func (in *ingest) turn(now wire.Nanos, c wire.Clock) bool {
 	in.now = now
-	in.seq.Turn(now, in.daemon.clock.State())
+	if in.promised && !clock.Promises(c.State) {
+		in.lapsed = true
+		in.stop.Store(true)
+	}
+	in.seq.Turn(now, c)
 	if in.journal.CompareAndSwap(true, false) {
 		in.seq.JournalFailed()
 	}

@@ -13,7 +13,7 @@ import (
 // relay, the receive loop) writes it, every connection reads it.
 type live struct {
 	*history.History
-	clock   *clock.Local
+	clock   clock.Clock
 	cuts    atomic.Pointer[[]retransmit.Cut] // oldest first, never written again
 	journal atomic.Uint32
 	ended   atomic.Bool

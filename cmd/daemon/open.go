@@ -12,6 +12,7 @@ import (
 	"github.com/tapecast/tapecast/recovery/retransmit"
 	"github.com/tapecast/tapecast/sequencer"
 	"github.com/tapecast/tapecast/sequencer/clock"
+	"github.com/tapecast/tapecast/sequencer/clock/keeper"
 	"github.com/tapecast/tapecast/sequencer/history"
 	"github.com/tapecast/tapecast/sequencer/journal"
 )
@@ -19,7 +20,9 @@ import (
 // Daemon is a sequencer process that Open made ready and Run runs.
 type Daemon struct {
 	cfg     Config
-	clock   *clock.Local
+	clock   clock.Clock
+	keeper  *keeper.Keeper
+	events  chan keeper.Event // of the clock, for the control loop
 	state   *journal.State
 	cut     journal.Cut // of this epoch
 	history *history.History
@@ -41,8 +44,8 @@ func Open(c Config) (*Daemon, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	d := &Daemon{cfg: c, clock: clock.NewLocal()}
-	for _, step := range []func() error{d.openLines, d.openServer, d.recover, d.openJournal, d.openHistory, d.openSequencer, d.openSource} {
+	d := &Daemon{cfg: c}
+	for _, step := range []func() error{d.openClock, d.openLines, d.openServer, d.recover, d.openJournal, d.openHistory, d.openSequencer, d.openSource} {
 		if err := step(); err != nil {
 			d.Close()
 			return nil, err
@@ -53,6 +56,9 @@ func Open(c Config) (*Daemon, error) {
 
 // Close gives back what Open took, for a Daemon that is not run.
 func (d *Daemon) Close() {
+	if d.keeper != nil {
+		d.keeper.Close()
+	}
 	if d.ln != nil {
 		d.ln.Close()
 	}
@@ -122,7 +128,7 @@ func (d *Daemon) session() (wire.Session, error) {
 	if d.cfg.Session != "" {
 		return wire.ParseSession(d.cfg.Session)
 	}
-	today, err := wire.ParseSession(d.clock.Now().Time().Format("20060102"))
+	today, err := wire.ParseSession(hostTime().Time().Format("20060102"))
 	if d.cfg.Journal == NoJournal || err != nil {
 		return today, err
 	}
@@ -171,7 +177,7 @@ func (d *Daemon) recover() error {
 	if d.state.Ended {
 		return &ConfigError{Key: "session", Value: session.String(), Problem: "has ended in this journal", Remedy: "name another session"}
 	}
-	epoch := max(d.state.Epoch+1, uint32(d.clock.Now()/wire.Nanos(time.Second)))
+	epoch := max(d.state.Epoch+1, uint32(hostTime()/wire.Nanos(time.Second)))
 	d.cut = journal.Cut{Epoch: epoch, Previous: d.state.Epoch, Cut: d.state.Last, Chain: d.state.Chain}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"github.com/tapecast/tapecast/feed/wire"
 	"github.com/tapecast/tapecast/multicast"
 	"github.com/tapecast/tapecast/recovery/retransmit"
+	"github.com/tapecast/tapecast/sequencer/clock/keeper"
 )
 
 // Reporter is told what an operator should know. Its methods are called from the
@@ -11,6 +12,7 @@ import (
 type Reporter interface {
 	Started(Info)
 	Status(Status)
+	Clock(keeper.Event)  // the clock's state changed, or something is wrong with it
 	Warn(problem string) // at once, when it happens
 }
 
@@ -43,6 +45,8 @@ type Status struct {
 	Requests  uint64     `json:"requests"`
 	Repaired  uint64     `json:"repaired"` // messages sent over TCP
 	Ended     bool       `json:"ended"`
+
+	Clock *keeper.Status `json:"clock"`
 }
 
 // Summary is what a finished daemon did. Sequences are of the whole session.

@@ -2,11 +2,13 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"time"
 
 	"github.com/tapecast/tapecast/feed/wire"
+	"github.com/tapecast/tapecast/sequencer/clock/keeper"
 	"github.com/tapecast/tapecast/sequencer/journal"
 )
 
@@ -24,6 +26,12 @@ func Serve(ctx context.Context, c Config, r Reporter) (*Summary, error) {
 // by a later process. The error is the source's or the journal's; the Summary is
 // true either way.
 func (d *Daemon) Run(ctx context.Context, r Reporter) (*Summary, error) {
+	loops, stopClock := d.keep(ctx)
+	defer d.Close()
+	defer stopClock()
+	if err := d.awaitPromise(ctx, loops, r); err != nil {
+		return nil, err
+	}
 	r.Started(d.info())
 	tcp, stopTCP := context.WithCancel(context.Background())
 	defer stopTCP()
@@ -37,14 +45,12 @@ func (d *Daemon) Run(ctx context.Context, r Reporter) (*Summary, error) {
 		go d.disk.run()
 	}
 	go d.ingest.run()
-	d.watch(ctx, r)
-	err := d.finish()
+	d.watch(ctx, loops, r)
+	err := errors.Join(d.finish(), loops.err)
 	allocs := mallocs() - before
 	stopTCP()
 	<-served
-	s := d.summary(allocs)
-	d.Close()
-	return s, err
+	return d.summary(allocs), err
 }
 
 func mallocs() uint64 {
@@ -54,7 +60,7 @@ func mallocs() uint64 {
 }
 
 // watch is the control loop: it reports until the ingest loop is over.
-func (d *Daemon) watch(ctx context.Context, r Reporter) {
+func (d *Daemon) watch(ctx context.Context, clock *clockLoops, r Reporter) {
 	every := or(d.cfg.Status, time.Hour)
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -69,6 +75,11 @@ func (d *Daemon) watch(ctx context.Context, r Reporter) {
 		case <-stop:
 			d.ingest.stop.Store(true)
 			stop = nil
+		case err := <-clock.over:
+			clock.err, clock.over = err, nil
+			d.ingest.stop.Store(true)
+		case e := <-d.events:
+			r.Clock(e)
 		case <-look.C:
 			warned = d.warn(r, warned)
 		case <-tick.C:
@@ -113,6 +124,9 @@ func (d *Daemon) finish() error {
 			return fmt.Errorf("journal: %w", d.disk.err)
 		}
 	}
+	if d.ingest.lapsed {
+		return fmt.Errorf("%w: the state is %s", keeper.ErrLost, keeper.StateName(d.clock.State().State))
+	}
 	if d.ingest.failed != nil {
 		return &SourceError{Source: d.cfg.Source, Err: d.ingest.failed}
 	}
@@ -134,7 +148,7 @@ func (d *Daemon) info() Info {
 		Session: d.state.Session.String(), Epoch: d.cut.Epoch, Previous: d.cut.Previous,
 		Cut: d.cut.Cut, Chain: chainWord(d.cut.Chain), Channel: d.cfg.Channel,
 		Method: method.String(), Reason: reason, Retransmit: d.ln.Addr().String(),
-		Journal: d.cfg.Journal, Durability: string(d.cfg.Durability), Clock: "local, unsynchronised",
+		Journal: d.cfg.Journal, Durability: string(d.cfg.Durability), Clock: d.clockWords(),
 	}
 	for _, l := range d.lines() {
 		i.Lines = append(i.Lines, fmt.Sprintf("%s on %s", l.Group, l.Interface))
@@ -154,6 +168,7 @@ func (d *Daemon) status() Status {
 		Now: d.clock.Now(), Next: next, Durable: d.history.Durable(), Written: d.history.Written(),
 		Journal: journalWord(wire.JournalState(d.live.journal.Load())), Receivers: s.Connections,
 		Requests: s.Requests, Repaired: s.Messages, Ended: d.live.ended.Load(),
+		Clock: d.keeper.Status(),
 	}
 }
 

@@ -24,12 +24,12 @@ const (
 // connections and their sessions.
 type shell struct {
 	server  *retransmit.Server
-	clock   *clock.Local
+	clock   clock.Clock
 	buffers sync.Pool // of *[]byte, produceSize long: as many as there are writers at work
 	conns   sync.WaitGroup
 }
 
-func newShell(server *retransmit.Server, c *clock.Local) *shell {
+func newShell(server *retransmit.Server, c clock.Clock) *shell {
 	return &shell{server: server, clock: c, buffers: sync.Pool{New: func() any {
 		b := make([]byte, produceSize)
 		return &b

@@ -77,6 +77,7 @@ func (a *app) runDemo(ctx context.Context, c demoConfig) error {
 	d := &demo{app: a, cfg: c, dir: dir, self: self, screen: newScreen(a), events: make(chan childEvent, 64)}
 	d.screen.say("%s messages of %s on %s and %s over %s; two receivers, each dropping %g%% of the datagrams of each line on purpose",
 		grouped(d.messages()), c.source, net.groups[0], net.groups[1], net.name, c.drop*100)
+	d.screen.say("clock local: undisciplined, so every packet says unsynchronised")
 	limited, cancel := context.WithTimeout(ctx, time.Duration(c.seconds)*time.Second+demoSlack)
 	defer cancel()
 	err = d.run(limited, net)
@@ -126,7 +127,7 @@ func (d *demo) serveArgs(net *network) []string {
 	return []string{"serve", "--json", "--status", "0", "--source", d.cfg.source, "--count", fmt.Sprint(d.messages()),
 		"--pace", fmt.Sprintf("%d/s", demoRate), "--interface", net.name, "--line-a", net.groups[0], "--line-b", net.groups[1],
 		"--retransmit", "127.0.0.1:0", "--journal", filepath.Join(d.dir, "journal"),
-		"--await", fmt.Sprint(len(d.receivers)), "--end-at-eof", "--linger", "1s"}
+		"--await", fmt.Sprint(len(d.receivers)), "--end-at-eof", "--linger", "1s", "--clock", "local"}
 }
 
 // listen starts the receivers once the daemon says where it serves repairs. It

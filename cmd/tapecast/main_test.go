@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tapecast/tapecast/cmd/tapecast/internal/settings"
 )
 
 const runMain = testVariable + "MAIN"
@@ -133,13 +135,17 @@ func TestEnvironment(t *testing.T) {
 // Every setting has a usage, a flag and, in its section, a key of its own.
 func TestSettings(t *testing.T) {
 	a := &app{}
-	for _, c := range []command{a.serve(), a.listen(), a.cat(), a.verify(), a.info(), a.demo()} {
+	for _, c := range append(a.commands(), a.clockCommands()...) {
 		seen := map[string]bool{"config": true, "help": true}
-		for _, s := range c.settings {
-			if s.Usage == "" || seen[s.Name] || s.Name != strings.ToLower(s.Name) {
+		var all []settings.Setting
+		for _, s := range c.sections() {
+			all = append(all, s.Settings...)
+		}
+		for _, s := range all {
+			if s.Usage == "" || seen[s.Long()] || s.Name != strings.ToLower(s.Name) {
 				t.Errorf("%s: setting %q has no usage, is there twice or is badly named", c.name(), s.Name)
 			}
-			seen[s.Name] = true
+			seen[s.Long()] = true
 			if err := s.Value.Check(s.Value.String()); s.Value.String() != "" && err != nil {
 				t.Errorf("%s: the default of --%s, %q, is refused: %v", c.name(), s.Name, s.Value.String(), err)
 			}

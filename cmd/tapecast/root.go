@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,7 @@ type command struct {
 
 	args     cobra.PositionalArgs
 	settings []settings.Setting
+	shared   []settings.Section // tables that other commands have too
 	run      func(ctx context.Context, args []string) error
 }
 
@@ -29,6 +31,11 @@ func (c command) name() string {
 
 func (c command) section() settings.Section {
 	return settings.Section{Name: c.name(), Settings: c.settings}
+}
+
+// sections are all tables of a command, its own first.
+func (c command) sections() []settings.Section {
+	return append([]settings.Section{c.section()}, c.shared...)
 }
 
 const rootLong = `tapecast sequences market data, publishes it over UDP multicast on two lines,
@@ -50,11 +57,8 @@ func (a *app) root() *cobra.Command {
 		Args:          unknownCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	commands := []command{a.serve(), a.listen(), a.cat(), a.verify(), a.info(), a.demo()}
-	var sections []settings.Section
-	for _, c := range commands {
-		sections = append(sections, c.section())
-	}
+	commands := a.commands()
+	sections := tables(append(commands, a.clockCommands()...))
 	for _, c := range commands {
 		root.AddCommand(a.cobra(c, sections))
 	}
@@ -66,6 +70,24 @@ func (a *app) root() *cobra.Command {
 		completion.RunE = root.RunE
 	}
 	return root
+}
+
+// commands are those with a table of their own.
+func (a *app) commands() []command {
+	return []command{a.serve(), a.listen(), a.cat(), a.verify(), a.info(), a.demo()}
+}
+
+// tables are the sections of all commands, each once.
+func tables(commands []command) []settings.Section {
+	var out []settings.Section
+	for _, c := range commands {
+		for _, s := range c.sections() {
+			if !slices.ContainsFunc(out, func(o settings.Section) bool { return o.Name == s.Name }) {
+				out = append(out, s)
+			}
+		}
+	}
+	return out
 }
 
 // noArguments refuses words that are not flags.
@@ -96,14 +118,21 @@ func (a *app) cobra(c command, all []settings.Section) *cobra.Command {
 		"Every flag is also a key of [%s] in the TOML file that -c or %s names,\n"+
 		"and a variable such as %s. A flag wins over the environment,\n"+
 		"that over the file.", section.Name, configVariable, section.Variable(c.settings[0].Name))
-	section.Declare(cmd.Flags())
-	completeWords(cmd, section)
+	for _, shared := range c.shared {
+		cmd.Long += fmt.Sprintf("\nThose that begin with --%s are keys of [%s], and variables such as %s.", shared.Name, shared.Name, shared.Variable(shared.Settings[0].Name))
+	}
+	for _, s := range c.sections() {
+		s.Declare(cmd.Flags())
+		completeWords(cmd, s)
+	}
 	cmd.Flags().SortFlags = false
 	file := cmd.Flags().StringP("config", "c", "", "TOML `FILE` to read settings from")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		toml, err := a.file(*file, all)
-		if err == nil {
-			err = section.Load(cmd.Flags(), a.env, toml)
+		for _, s := range c.sections() {
+			if err == nil {
+				err = s.Load(cmd.Flags(), a.env, toml)
+			}
 		}
 		if err != nil {
 			return err
@@ -119,7 +148,7 @@ func (a *app) cobra(c command, all []settings.Section) *cobra.Command {
 func completeWords(cmd *cobra.Command, s settings.Section) {
 	for _, t := range s.Settings {
 		if words := strings.Split(t.Value.Type(), "|"); len(words) > 1 {
-			_ = cmd.RegisterFlagCompletionFunc(t.Name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+			_ = cmd.RegisterFlagCompletionFunc(t.Long(), cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 		}
 	}
 }

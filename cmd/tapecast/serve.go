@@ -39,11 +39,15 @@ func (a *app) serve() command {
 		short: "sequence a source, publish it over multicast and serve repairs",
 		long: "Serve takes messages from a source, numbers and stamps them, publishes them on two\n" +
 			"multicast lines, keeps them in a journal and serves repairs over TCP. Started again\n" +
-			"on the same journal it continues the session under a new epoch.",
+			"on the same journal it continues the session under a new epoch.\n\n" +
+			"Every packet says what its stamps are worth: a state and a bound. By default the clock\n" +
+			"is the host's, as far as the kernel or chronyd vouch for it; where nothing does, every\n" +
+			"packet says unsynchronised.",
 		example: "  tapecast serve --source synth:1 --pace 50000/s --interface eth0 --journal /var/lib/tapecast\n" +
 			"  tapecast serve --source itch:session.gz --pace 1x --end-at-eof --interface lo --journal /tmp/j",
 		args:     noArguments,
 		settings: append(serveSettings(&c), outputSettings(&c.Status, &json)...),
+		shared:   []settings.Section{clockSection(&c.Clock)},
 		run: func(ctx context.Context, _ []string) error {
 			s, err := daemon.Serve(ctx, c, &serveReporter{out: a.err, json: json})
 			if s == nil {

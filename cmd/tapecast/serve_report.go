@@ -9,6 +9,7 @@ import (
 
 	"github.com/tapecast/tapecast/cmd/daemon"
 	"github.com/tapecast/tapecast/feed/wire"
+	"github.com/tapecast/tapecast/sequencer/clock/keeper"
 )
 
 // Names of the JSON objects on stderr.
@@ -16,6 +17,7 @@ const (
 	eventStarted = "started"
 	eventStatus  = "status"
 	eventWarning = "warning"
+	eventClock   = "clock"
 )
 
 // serveReporter writes what the daemon reports to stderr, as lines or as objects.
@@ -50,8 +52,32 @@ func (r *serveReporter) Status(s daemon.Status) {
 		rate = (s.Next - r.last.Next) * uint64(time.Second) / uint64(d)
 	}
 	r.last = s
-	fmt.Fprintf(r.out, "%s  %s messages  %s/s  journal %s to %s  %d receivers  %s requests  %s messages repaired\n",
-		clockTime(s.Now.Time()), grouped(s.Next-1), grouped(rate), s.Journal, grouped(s.Durable), s.Receivers, grouped(s.Requests), grouped(s.Repaired))
+	fmt.Fprintf(r.out, "%s  %s messages  %s/s  journal %s to %s  %d receivers  %s requests  %s messages repaired  clock %s\n",
+		clockTime(s.Now.Time()), grouped(s.Next-1), grouped(rate), s.Journal, grouped(s.Durable), s.Receivers, grouped(s.Requests), grouped(s.Repaired), clockWords(s.Clock))
+}
+
+// Clock says what happened to the clock.
+func (r *serveReporter) Clock(e keeper.Event) {
+	if r.json {
+		event(r.out, eventClock, e)
+		return
+	}
+	fmt.Fprintf(r.out, "tapecast: clock: %s: %s\n", e.Kind, e.Text)
+}
+
+// clockWords is a clock on a status line.
+func clockWords(s *keeper.Status) string {
+	if s == nil {
+		return "unknown"
+	}
+	words := s.State
+	if s.Promised() {
+		words += fmt.Sprintf(" ±%s", micros(s.Bound))
+	}
+	if s.Alarm != "" || s.Trouble != "" {
+		words += " ALARM"
+	}
+	return words
 }
 
 // Warn says at once what an operator should mend.

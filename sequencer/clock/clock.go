@@ -34,7 +34,7 @@ type Local struct {
 // NewLocal reads the host's clock once and counts on from there.
 func NewLocal() *Local {
 	t := time.Now()
-	return &Local{start: t, base: wire.Nanos(t.UnixNano()), id: bootID()}
+	return &Local{start: t, base: wire.Nanos(t.UnixNano()), id: Generation(os.Getpid(), t, 0)}
 }
 
 // Read gives time and state in one call.
@@ -48,8 +48,8 @@ func (c *Local) State() wire.Clock {
 	return wire.Clock{State: wire.ClockUnsynchronised, TAI: wire.TAIUnknown, ID: c.id, Bound: wire.BoundUnknown}
 }
 
-// bootID is one number for all processes of one boot of one host: they share the
-// counter that their clocks run on. 0 where the kernel gives none.
+// bootID is one number for all processes of one boot of one host, 0 where the kernel
+// gives none.
 func bootID() uint32 {
 	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -21,6 +22,7 @@ type Options struct {
 	StampPoint string        // where a stamp is applied, for the trail
 	Stamps     func() uint64 // how many stamps were made so far; nil: not counted
 	Seed       uint64        // of the phases of the polls
+	OnEvent    func(Event)   // told, from a loop of the keeper, what an operator should know; it must not wait. nil: nobody is
 }
 
 // Keeper keeps one clock. Its loops belong to Run; Clock and Status are for all.
@@ -33,9 +35,11 @@ type Keeper struct {
 	watch   *source.Watch
 	phc     *source.PHC
 	phcSet  *estimate.Servers
+	keys    Keys
 	trail   *audit.Trail
 	servers []*server
 	answers chan answer
+	begun   chan struct{}
 	ready   chan struct{}
 	ended   chan struct{}
 	status  atomic.Pointer[Status]
@@ -47,22 +51,32 @@ type Keeper struct {
 	against uint // servers whose last answer excludes the time told
 	alarm   string
 	kept    bool // was synchronised once
+	leaping bool // a leap second was announced
+
+	running atomic.Bool
+	trouble atomic.Pointer[string] // what the trail or the file cannot do, empty when they can
 }
 
-// New opens what the configuration names. The clock of an undisciplined one is not
-// kept: use clock.NewLocal.
+// New opens what the configuration names; a *ConfigError says what cannot be opened.
+// The clock of an undisciplined configuration tells the host's time and never
+// promises anything; its trail says so.
 func New(cfg Config, opt Options) (*Keeper, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	if cfg.Undisciplined() {
-		return nil, fmt.Errorf("%w: sources = local: there is nothing to keep", ErrConfig)
+	keys, err := cfg.keys()
+	if err != nil {
+		return nil, err
+	}
+	if cfg.File == "" && cfg.Audit != "" {
+		cfg.File = filepath.Join(cfg.Audit, FileName)
 	}
 	c := clock.NewDisciplined()
 	k := &Keeper{
-		cfg: cfg, opt: opt, clock: c, counter: source.NewCounter(c.Base()), force: c.Anchor(),
-		answers: make(chan answer, 256), ready: make(chan struct{}), ended: make(chan struct{}),
+		cfg: cfg, opt: opt, clock: c, counter: source.NewCounter(c.Base()), force: c.Anchor(), keys: keys,
+		answers: make(chan answer, 256), begun: make(chan struct{}), ready: make(chan struct{}), ended: make(chan struct{}),
 	}
+	k.trouble.Store(new(string))
 	if err := k.open(); err != nil {
 		k.close()
 		return nil, err
@@ -79,15 +93,15 @@ func (k *Keeper) open() (err error) {
 	k.est.AuditOnly = true
 	for _, s := range k.cfg.Sources {
 		switch s {
-		case "ntp":
+		case SourceNTP:
 			k.est.AuditOnly = false
-		case "ptp":
+		case SourcePTP:
 			if err := k.openPTP(); err != nil {
 				return err
 			}
 		}
 	}
-	for i := range k.cfg.Server {
+	for i := range k.cfg.Servers {
 		s, err := newServer(k, i)
 		if err != nil {
 			return err
@@ -108,28 +122,31 @@ func (k *Keeper) openPTP() (err error) {
 	if k.phcSet, err = estimate.NewServers(one); err != nil {
 		return err
 	}
-	k.phc, err = source.OpenPHC(k.cfg.PTP.Device, k.counter, int64(k.cfg.PTP.Error), tai)
-	return err
+	if k.phc, err = source.OpenPHC(k.cfg.PTP.Device, k.counter, int64(k.cfg.PTP.Error), tai); err != nil {
+		return &ConfigError{Key: "ptp-device", Value: k.cfg.PTP.Device, Problem: "cannot be read", Err: err}
+	}
+	return nil
 }
 
-func (k *Keeper) openTrail() error {
+func (k *Keeper) openTrail() (err error) {
 	if k.cfg.Audit == "" {
 		return nil
 	}
-	h, err := k.header()
+	k.trail, err = audit.Open(k.cfg.Audit, k.header(), wire.Nanos(time.Now().UnixNano()))
 	if err != nil {
-		return err
+		return &ConfigError{Key: "audit", Value: k.cfg.Audit, Problem: "no trail can be kept there", Err: err}
 	}
-	k.trail, err = audit.Open(k.cfg.Audit, h, wire.Nanos(time.Now().UnixNano()))
-	return err
+	return nil
 }
 
-func (k *Keeper) header() (audit.Header, error) {
-	text, sum, err := k.cfg.public()
-	host, _ := os.Hostname()
+func (k *Keeper) header() audit.Header {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
 	e := k.cfg.estimate()
 	return audit.Header{
-		Host: host, Program: k.opt.Program, Config: text, ConfigHash: sum,
+		Host: host, Program: k.opt.Program, Config: k.cfg.Text(), ConfigHash: k.cfg.hash(k.keys),
 		StampPoint: k.opt.StampPoint, Sources: k.cfg.Sources,
 		Assumption: audit.Assume{
 			Servers: e.Servers, Faulty: e.Faulty, Drift: e.Drift, Wander: e.Wander, WanderCap: e.WanderCap,
@@ -137,7 +154,7 @@ func (k *Keeper) header() (audit.Header, error) {
 			Poll: int64(k.cfg.Poll), Stale: estimate.Stale, Reference: int64(k.cfg.Reference),
 			Enter: int64(k.cfg.Enter), Exit: int64(k.cfg.Exit),
 		},
-	}, err
+	}
 }
 
 func (k *Keeper) close() {
@@ -146,8 +163,23 @@ func (k *Keeper) close() {
 	}
 }
 
+// Close gives back what New took, for a Keeper that is not run.
+func (k *Keeper) Close() {
+	if k.running.Swap(true) {
+		return
+	}
+	k.close()
+	if k.trail != nil {
+		_ = k.trail.Close(k.now()) // it says that the program started and ended
+	}
+}
+
 // Clock is the clock that is kept.
 func (k *Keeper) Clock() *clock.Disciplined { return k.clock }
+
+// Begun is closed when the first anchor is published: what the host vouches for is
+// known by then.
+func (k *Keeper) Begun() <-chan struct{} { return k.begun }
 
 // Ready is closed when the clock is synchronised for the first time. Whoever waits
 // for it before the first read has it step to the right time at once.
@@ -157,6 +189,7 @@ func (k *Keeper) Ready() <-chan struct{} { return k.ready }
 // not wait for them, as (*sync.WaitGroup).Go; the caller waits for them after Run
 // returns. ErrLost comes when the promise is lost and on-loss is stop.
 func (k *Keeper) Run(ctx context.Context, start func(loop func())) error {
+	k.running.Store(true)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer close(k.ended)
@@ -167,6 +200,9 @@ func (k *Keeper) Run(ctx context.Context, start func(loop func())) error {
 	if k.trail != nil {
 		start(k.write)
 	}
+	if k.cfg.File != "" {
+		start(k.show)
+	}
 	return k.control(ctx)
 }
 
@@ -174,7 +210,12 @@ func (k *Keeper) Run(ctx context.Context, start func(loop func())) error {
 const lookEvery = 100 * time.Millisecond
 
 func (k *Keeper) control(ctx context.Context) error {
-	next := int64(0)
+	k.tick()
+	if err := k.lost(); err != nil {
+		return err
+	}
+	close(k.begun)
+	next := k.est.Line().End - int64(Lead)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -206,8 +247,8 @@ func (k *Keeper) lost() error {
 		k.kept = true
 		close(k.ready)
 	}
-	if k.cfg.OnLoss == "stop" && k.kept && !promised {
-		return fmt.Errorf("%w: %s", ErrLost, k.est.Cause)
+	if k.cfg.OnLoss == LossStop && k.kept && !promised {
+		return fmt.Errorf("%w: %s, %s", ErrLost, StateName(k.force.State), k.est.Cause)
 	}
 	return nil
 }
@@ -231,7 +272,7 @@ func (k *Keeper) disrupt(what string) {
 		k.phcSet.Reset()
 	}
 	k.against = 0
-	k.put(audit.Record{Kind: audit.KindDisruption, Text: what})
+	k.tellOf(audit.KindDisruption, what)
 	k.hurry()
 }
 
@@ -250,7 +291,11 @@ func (k *Keeper) tick() {
 	k.force = a
 	k.record(old, a, counter, from)
 	if a.State != state {
-		k.put(audit.Record{Kind: audit.KindState, Text: fmt.Sprintf("%s: %s", StateName(a.State), k.est.Cause)})
+		k.tellOf(audit.KindState, StateName(a.State)+": "+k.est.Cause)
+	}
+	if ahead := k.est.Leaps.Ahead(); ahead != k.leaping {
+		k.leaping = ahead
+		k.tellOf(audit.KindLeap, map[bool]string{true: "a leap second was announced for the end of the month", false: "the leap second has passed"}[ahead])
 	}
 	k.tell(counter)
 }
@@ -267,11 +312,11 @@ func (k *Keeper) preferred(counter int64) (*estimate.Interval, string) {
 		var i *estimate.Interval
 		var from string
 		switch s {
-		case "ptp":
+		case SourcePTP:
 			i, from = k.askPTP(counter)
-		case "host":
+		case SourceHost:
 			i, from = k.askHost()
-		case "ntp":
+		case SourceNTP:
 			if _, ok := k.est.Last(); ok {
 				return nil, ""
 			}
@@ -300,7 +345,7 @@ func (k *Keeper) askPTP(counter int64) (*estimate.Interval, string) {
 func (k *Keeper) askHost() (*estimate.Interval, string) {
 	var r source.Reading
 	err := source.ErrUnsynced
-	if k.cfg.Chronyd != "none" {
+	if k.cfg.Chronyd != NoChronyd {
 		r, err = source.Chronyd(k.counter, k.cfg.Chronyd, lookEvery)
 	}
 	if err != nil {

@@ -45,16 +45,20 @@ type answer struct {
 }
 
 func newServer(k *Keeper, i int) (*server, error) {
-	c := k.cfg.Server[i]
+	c := k.cfg.Servers[i]
+	key := k.keys[c.Key]
 	n, err := source.NewNTP(source.NTPConfig{
-		Address: c.Address, Local: k.cfg.Local, KeyID: c.KeyID, Key: c.Key, KeyKind: c.KeyKind,
-		Timeout: time.Duration(k.cfg.Timeout), Reference: time.Duration(k.cfg.Reference),
+		Address: c.Address, Local: k.cfg.Local, KeyID: c.Key, Key: key.Hex, KeyKind: key.Kind,
+		Timeout: k.cfg.Timeout, Reference: k.cfg.Reference,
 	}, k.counter)
+	if err != nil {
+		return nil, &ConfigError{Key: "servers", Value: c.Address, Problem: "cannot be asked", Err: err}
+	}
 	return &server{
-		index: i, address: c.Address, ntp: n, poll: time.Duration(k.cfg.Poll),
+		index: i, address: c.Address, ntp: n, poll: k.cfg.Poll,
 		rng:   rand.New(rand.NewPCG(k.opt.Seed, uint64(i))),
 		queue: k.answers, hurried: make(chan struct{}, 1),
-	}, err
+	}, nil
 }
 
 // run asks until ctx ends, or the server denies access for ever.
@@ -158,7 +162,7 @@ func (k *Keeper) contradicted(s *server) {
 		k.disrupt("more servers contradict themselves than may lie: the counter jumped")
 		return
 	}
-	k.put(audit.Record{Kind: audit.KindAlarm, Text: "server " + s.address + " contradicts its earlier answers"})
+	k.tellOf(audit.KindAlarm, "server "+s.address+" contradicts its earlier answers")
 	k.hurry()
 }
 
@@ -192,8 +196,8 @@ func (k *Keeper) judge() {
 	}
 	switch {
 	case k.alarm != "" && was == "":
-		k.put(audit.Record{Kind: audit.KindAlarm, Text: k.alarm})
+		k.tellOf(audit.KindAlarm, k.alarm)
 	case k.alarm == "" && was != "":
-		k.put(audit.Record{Kind: audit.KindAlarm, Text: "servers and the time told meet again"})
+		k.tellOf(audit.KindAlarm, "servers and the time told meet again")
 	}
 }

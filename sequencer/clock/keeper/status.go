@@ -26,6 +26,7 @@ type Status struct {
 	ID      uint32         `json:"clock_id"`
 	Leap    bool           `json:"leap_ahead"`
 	Alarm   string         `json:"alarm,omitempty"`
+	Trouble string         `json:"trouble,omitempty"` // what the trail cannot write, and why
 	Servers []ServerStatus `json:"servers"`
 }
 
@@ -45,6 +46,9 @@ type ServerStatus struct {
 	Key     bool   `json:"authenticated"`
 }
 
+// Promised reports whether Bound holds.
+func (s *Status) Promised() bool { return s.State == "synchronised" || s.State == "holdover" }
+
 // Status is as of the last anchor.
 func (k *Keeper) Status() *Status { return k.status.Load() }
 
@@ -52,8 +56,10 @@ func (k *Keeper) Status() *Status { return k.status.Load() }
 func (s *Status) Text(w io.Writer) error {
 	_, err := fmt.Fprintf(w, "%s  %s (%s)\nbound %s us  offset %s us  host %s us  rate %.4f ppm within %.4f  TAI-UTC %d  clock %08x  source %s\n",
 		utcText(s.UTC), s.State, s.Cause, us(s.Bound), us(s.Offset), us(s.Host), s.Rate, s.RateBy, s.TAI, s.ID, s.Source)
-	if s.Alarm != "" && err == nil {
-		_, err = fmt.Fprintf(w, "ALARM: %s\n", s.Alarm)
+	for _, problem := range [...]string{s.Alarm, s.Trouble} {
+		if problem != "" && err == nil {
+			_, err = fmt.Fprintf(w, "ALARM: %s\n", problem)
+		}
 	}
 	for _, v := range s.Servers {
 		if err != nil {
@@ -77,7 +83,7 @@ func (k *Keeper) tell(counter int64) {
 	s := &Status{
 		UTC: int64(now), State: StateName(c.State), Cause: k.est.Cause, Source: k.from,
 		Bound: k.force.Bound(counter), Offset: k.offset(), Host: time.Now().UnixNano() - int64(now),
-		TAI: c.TAI, ID: c.ID, Leap: k.est.Leaps.Ahead(), Alarm: k.alarm,
+		TAI: c.TAI, ID: c.ID, Leap: k.est.Leaps.Ahead(), Alarm: k.alarm, Trouble: *k.trouble.Load(),
 	}
 	if i, ok := k.est.Followed(); ok {
 		s.Rate, s.RateBy = 1e6*(i.PhiLow+i.PhiHigh)/2, 1e6*(i.PhiHigh-i.PhiLow)/2
@@ -150,37 +156,4 @@ func (k *Keeper) second(old, a *clock.Anchor) {
 		s.Stamps, k.stamps = n-k.stamps, n
 	}
 	k.put(audit.Record{Kind: audit.KindSecond, UTC: old.UTC, Second: s})
-}
-
-// put hands a record to the trail, if one is kept.
-func (k *Keeper) put(r audit.Record) {
-	if k.trail == nil {
-		return
-	}
-	if r.UTC == 0 {
-		utc, _ := k.force.Read(k.counter.Now())
-		r.UTC = int64(utc)
-	}
-	k.trail.Put(r)
-}
-
-// write is the trail's loop: it ends after control has.
-func (k *Keeper) write() {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			_ = k.trail.Step(k.now()) // what fails waits, and is counted when there is no room
-		case <-k.ended:
-			_ = k.trail.Close(k.now())
-			return
-		}
-	}
-}
-
-// now is the time for the trail's files: reading it must not count as a stamp.
-func (k *Keeper) now() wire.Nanos {
-	utc, _ := k.clock.Anchor().Read(k.clock.Counter())
-	return utc
 }

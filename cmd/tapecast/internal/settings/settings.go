@@ -1,8 +1,8 @@
 // Package settings declares once what a command can be told, and reads it from
 // flags, the environment and a TOML file.
 //
-// A Section is the table of one command. Its name is the command's, the TOML
-// table's and part of the variable's: `--line-a` of serve is also
+// A Section is the table of one command, or of something that several commands
+// share. Its name is the command's, the TOML table's and part of the variable's: `--line-a` of serve is also
 // TAPECAST_SERVE_LINE_A and the key line-a of [serve]. A flag wins over the
 // environment, that over the file, that over the default, which is what the
 // destination holds when the table is made.
@@ -21,9 +21,18 @@ const Prefix = "TAPECAST_"
 // Setting is one thing that a command can be told.
 type Setting struct {
 	Name  string // of the flag and of the TOML key: words with dashes
+	Flag  string // of the flag, where it is another one
 	Short string // one letter, or none
 	Usage string // what it means, in one line
 	Value Value  // where it goes
+}
+
+// Long is the name of the flag.
+func (t Setting) Long() string {
+	if t.Flag != "" {
+		return t.Flag
+	}
+	return t.Name
 }
 
 // Value is the destination of a setting, with its type.
@@ -33,7 +42,7 @@ type Value interface {
 	Lists() bool             // several values, with commas between
 }
 
-// Section is the table of one command.
+// Section is a table: of one command, or shared by some.
 type Section struct {
 	Name     string
 	Settings []Setting
@@ -59,7 +68,7 @@ func upper(s string) string { return strings.ToUpper(strings.ReplaceAll(s, "-", 
 // Declare adds a flag for each setting.
 func (s Section) Declare(flags *pflag.FlagSet) {
 	for _, t := range s.Settings {
-		f := flags.VarPF(t.Value, t.Name, t.Short, t.Usage)
+		f := flags.VarPF(t.Value, t.Long(), t.Short, t.Usage)
 		if _, ok := t.Value.(*value[bool]); ok {
 			f.NoOptDefVal = "true"
 		}
@@ -70,7 +79,7 @@ func (s Section) Declare(flags *pflag.FlagSet) {
 // else from the file, which may be nil. Errors are *Error.
 func (s Section) Load(flags *pflag.FlagSet, env func(string) (string, bool), file *File) error {
 	for _, t := range s.Settings {
-		if flags.Changed(t.Name) {
+		if flags.Changed(t.Long()) {
 			continue
 		}
 		if err := s.load(t, env, file); err != nil {

@@ -144,6 +144,42 @@ func showAddr(a netip.AddrPort) string {
 	return a.String()
 }
 
+// List is several values of one type, with commas between; none is an empty list.
+func List[T any](to *[]T, arg string, parse func(string) (T, error), show func(T) string) Value {
+	return &value[[]T]{to: to, arg: arg, lists: true,
+		parse: func(s string) (list []T, err error) {
+			for one := range strings.SplitSeq(s, ",") {
+				if strings.TrimSpace(one) == "" && s == one {
+					return nil, nil
+				}
+				t, err := parse(strings.TrimSpace(one))
+				if err != nil {
+					return nil, err
+				}
+				list = append(list, t)
+			}
+			return list, nil
+		},
+		show: func(list []T) string {
+			parts := make([]string, len(list))
+			for i := range list {
+				parts[i] = show(list[i])
+			}
+			return strings.Join(parts, ",")
+		}}
+}
+
+// Float is a number that is not negative.
+func Float(to *float64, arg string) Value {
+	return Parsed(to, arg, func(s string) (float64, error) {
+		f, err := strconv.ParseFloat(s, 64)
+		if err == nil && !(f >= 0 && f <= 1e9) {
+			err = strconv.ErrRange
+		}
+		return f, orWant(err, "a number, such as 1e-6")
+	}, func(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) })
+}
+
 // Servers is a list of hosts, by name or address, each with a port.
 func Servers(to *[]string) Value {
 	return &value[[]string]{to: to, arg: "ADDR:PORT", lists: true, parse: parseServers,

@@ -1,0 +1,128 @@
+package keeper
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/tapecast/tapecast/feed/wire"
+	"github.com/tapecast/tapecast/sequencer/clock/audit"
+)
+
+// Event is what happened to a clock, as the trail has it too.
+type Event struct {
+	UTC   int64  `json:"utc"`  // ns
+	Kind  string `json:"kind"` // state, disruption, alarm, leap
+	Text  string `json:"text"`
+	State string `json:"state"` // since
+	Bound int64  `json:"bound"` // ns, -1 unknown
+}
+
+// tellOf hands an event to the trail, and to whoever wants to know.
+func (k *Keeper) tellOf(kind audit.Kind, text string) {
+	k.put(audit.Record{Kind: kind, Text: text})
+	if k.opt.OnEvent == nil {
+		return
+	}
+	utc, c := k.force.Read(k.counter.Now())
+	e := Event{UTC: int64(utc), Kind: string(kind), Text: text, State: StateName(c.State), Bound: int64(c.Bound)}
+	if c.Bound == wire.BoundUnknown {
+		e.Bound = -1
+	}
+	k.opt.OnEvent(e)
+}
+
+// put hands a record to the trail, if one is kept.
+func (k *Keeper) put(r audit.Record) {
+	if k.trail == nil {
+		return
+	}
+	if r.UTC == 0 {
+		r.UTC = int64(k.now())
+	}
+	k.trail.Put(r)
+}
+
+// now is the time for the trail: reading it must not count as a stamp.
+func (k *Keeper) now() wire.Nanos {
+	utc, _ := k.clock.Anchor().Read(k.clock.Counter())
+	return utc
+}
+
+// write is the trail's loop: it ends after control has. A record that cannot be
+// written waits; the status says why, and the trail counts what has no room.
+func (k *Keeper) write() {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			k.failed(k.trail.Step(k.now()))
+		case <-k.ended:
+			k.failed(k.trail.Close(k.now()))
+			return
+		}
+	}
+}
+
+// failed keeps what cannot be done for the status to say.
+func (k *Keeper) failed(err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	k.trouble.Store(&text)
+}
+
+// FileName is that of the clock's file in the directory of its trail.
+const FileName = "clock.json"
+
+// show is the file's loop: every second, the status as of the last anchor.
+func (k *Keeper) show() {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		_ = k.status.Load().save(k.cfg.File) // whoever reads it sees its age
+		select {
+		case <-tick.C:
+		case <-k.ended:
+			_ = os.Remove(k.cfg.File)
+			return
+		}
+	}
+}
+
+// save replaces the file by the status.
+func (s *Status) save(name string) error {
+	data, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	beside := name + ".new"
+	if err := os.WriteFile(beside, append(data, '\n'), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(beside, name)
+}
+
+// ErrNoFile says that no clock shows itself in a file.
+var ErrNoFile = errors.New("clock: no file that a running clock writes")
+
+// LoadStatus reads the file that a running clock writes, or that of a trail's
+// directory. Status.UTC tells how old it is.
+func LoadStatus(name string) (*Status, error) {
+	if st, err := os.Stat(name); err == nil && st.IsDir() {
+		name = filepath.Join(name, FileName)
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	s := &Status{}
+	if err := json.Unmarshal(data, s); err != nil || s.State == "" {
+		return nil, errors.Join(ErrNoFile, err)
+	}
+	return s, nil
+}
