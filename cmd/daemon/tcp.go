@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/tapecast/tapecast/feed/wire"
 	"github.com/tapecast/tapecast/recovery/retransmit"
 	"github.com/tapecast/tapecast/sequencer/clock"
@@ -18,6 +20,7 @@ const (
 	writeLimit  = 10 * time.Second // a peer that takes nothing for so long is dropped
 	writeSize   = 64 << 10         // bytes of one write: what the peer took is known so often
 	acceptPause = 20 * time.Millisecond
+	spare       = 32 // descriptors that connections leave to the journal: its segments, and blocks read for repair
 )
 
 // shell is the sockets of the retransmit service: it moves bytes between
@@ -66,7 +69,7 @@ func pause(ctx context.Context, d time.Duration) {
 // accept starts a connection, or says why it is refused.
 func (s *shell) accept(ctx context.Context, conn *net.TCPConn) {
 	host, _, _ := net.SplitHostPort(conn.RemoteAddr().String())
-	session, err := s.server.Accept(s.clock.Now(), host)
+	session, err := s.admit(conn, host)
 	if err != nil {
 		var r *retransmit.Refusal
 		if errors.As(err, &r) {
@@ -78,6 +81,30 @@ func (s *shell) accept(ctx context.Context, conn *net.TCPConn) {
 	}
 	c := &connection{shell: s, conn: conn, session: session, kick: make(chan struct{}, 1)}
 	s.conns.Go(func() { c.run(ctx) })
+}
+
+// admit asks the server, unless conn took one of the last descriptors: then the
+// journal would die for want of one.
+func (s *shell) admit(conn *net.TCPConn, host string) (*retransmit.Session, error) {
+	if scarce(conn) {
+		return nil, s.server.Refuse("the server is short of file descriptors")
+	}
+	return s.server.Accept(s.clock.Now(), host)
+}
+
+// scarce reports whether fewer than spare descriptors are left behind conn's. The
+// kernel gives the lowest one that is free, so its number tells.
+func scarce(conn *net.TCPConn) (yes bool) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return false
+	}
+	var l unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &l) != nil {
+		return false
+	}
+	_ = raw.Control(func(fd uintptr) { yes = uint64(fd)+spare >= l.Cur })
+	return yes
 }
 
 // connection is one receiver's. Its two goroutines share the session under mu.
@@ -99,15 +126,18 @@ func (c *connection) run(ctx context.Context) {
 		c.write(ctx)
 		cancel()
 	}()
-	c.read()
+	if c.read() {
+		cancel() // nobody is there to answer
+	}
 	c.wake()
 	<-done
 	cancel()
 	c.session.Close()
 }
 
-// read hands what arrives to the session, until the peer or the session ends it.
-func (c *connection) read() {
+// read hands what arrives to the session, until the peer or the session ends it. It
+// reports whether the peer did: otherwise a refusal may still have to be written.
+func (c *connection) read() (left bool) {
 	b := make([]byte, receiveSize)
 	for {
 		n, err := c.conn.Read(b)
@@ -116,7 +146,7 @@ func (c *connection) read() {
 		c.mu.Unlock()
 		c.wake()
 		if err != nil || bad != nil {
-			return
+			return bad == nil
 		}
 	}
 }

@@ -93,6 +93,10 @@ func (s *Server) Accept(now wire.Nanos, peer string) (*Session, error) {
 	return newSession(s, now, peer), nil
 }
 
+// Refuse counts a connection that is refused for want of something outside the
+// server, and returns the refusal to send: busy, to be tried again.
+func (s *Server) Refuse(text string) *Refusal { return s.crowded(text) }
+
 func (s *Server) crowded(text string) *Refusal {
 	s.count.refused[CodeBusy].Add(1)
 	return &Refusal{Code: CodeBusy, Retryable: true, RetryAfter: second, Text: text}

@@ -159,9 +159,11 @@ type summary struct {
 	Last        uint64  `json:"last"`
 	Messages    uint64  `json:"messages"`
 	Chain       string  `json:"chain"`
+	Journal     string  `json:"journal"`
 	Delivered   uint64  `json:"delivered"`
 	Repaired    uint64  `json:"repaired"`
 	Duplicates  uint64  `json:"duplicates"`
+	Bad         uint64  `json:"bad_datagrams"`
 	Reordered   uint64  `json:"reordered"`
 	Lost        []span  `json:"lost"`
 	Orphaned    []span  `json:"orphaned"`
@@ -262,3 +264,6 @@ func with(flags []string, more ...string) []string {
 
 // interrupt ends the process as Ctrl-C would.
 func (p *proc) interrupt() { p.cmd.Process.Signal(syscall.SIGINT) }
+
+// chainOf is a chain as summaries show it.
+func chainOf(c uint64) string { return fmt.Sprintf("%016x", c) }

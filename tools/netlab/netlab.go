@@ -32,12 +32,7 @@ type Link struct {
 // NewLink makes a link, or skips t where that is not possible.
 func NewLink(t testing.TB) *Link {
 	t.Helper()
-	testenv.NetNS(t)
-	id := fmt.Sprintf("%d-%d", os.Getpid(), serial.Add(1))
-	l := &Link{
-		From: "tca-" + id, To: "tcb-" + id, FromIf: "va", ToIf: "vb",
-		FromAddr: "192.0.2.1", ToAddr: "192.0.2.2", t: t,
-	}
+	l := newLink(t)
 	t.Cleanup(l.remove)
 	l.namespace(l.From)
 	l.namespace(l.To)
@@ -45,6 +40,17 @@ func NewLink(t testing.TB) *Link {
 	l.up(l.From, l.FromIf, l.FromAddr)
 	l.up(l.To, l.ToIf, l.ToAddr)
 	return l
+}
+
+// newLink names the parts of a link and makes none.
+func newLink(t testing.TB) *Link {
+	t.Helper()
+	testenv.NetNS(t)
+	id := fmt.Sprintf("%d-%d", os.Getpid(), serial.Add(1))
+	return &Link{
+		From: "tca-" + id, To: "tcb-" + id, FromIf: "va", ToIf: "vb",
+		FromAddr: "192.0.2.1", ToAddr: "192.0.2.2", t: t,
+	}
 }
 
 // namespace makes one, or skips the test where the kernel will not.
@@ -57,17 +63,25 @@ func (l *Link) namespace(name string) {
 
 func (l *Link) up(ns, ifi, addr string) {
 	l.t.Helper()
-	in := func(args ...string) { l.must("ip", append([]string{"netns", "exec", ns}, args...)...) }
-	in("ip", "addr", "add", addr+"/24", "dev", ifi)
-	in("ip", "link", "set", "lo", "up")
-	in("ip", "link", "set", ifi, "txqueuelen", "10000", "up")
-	in("ethtool", "-K", ifi, "tx-udp-segmentation", "off")
+	l.in(ns, "ip", "addr", "add", addr+"/24", "dev", ifi)
+	l.in(ns, "ip", "link", "set", "lo", "up")
+	l.in(ns, "ip", "link", "set", ifi, "txqueuelen", "10000", "up")
+	l.in(ns, "ethtool", "-K", ifi, "tx-udp-segmentation", "off")
+}
+
+// in runs a command in a namespace.
+func (l *Link) in(ns string, args ...string) {
+	l.t.Helper()
+	l.must("ip", append([]string{"netns", "exec", ns}, args...)...)
 }
 
 func (l *Link) remove() {
-	exec.Command("ip", "netns", "del", l.From).Run()
-	exec.Command("ip", "netns", "del", l.To).Run()
+	run("ip", "netns", "del", l.From)
+	run("ip", "netns", "del", l.To)
 }
+
+// run runs a command of which nothing is expected.
+func run(name string, args ...string) { _ = exec.Command(name, args...).Run() }
 
 func (l *Link) must(name string, args ...string) {
 	l.t.Helper()
@@ -82,13 +96,27 @@ func (l *Link) must(name string, args ...string) {
 //	ip daddr 239.255.0.1 numgen random mod 1000 < 10 drop
 func (l *Link) Rules(rules ...string) {
 	l.t.Helper()
+	l.rules(l.To, "ingress", l.ToIf, rules)
+}
+
+// Leaving replaces the rules that packets meet as they leave From. The kernel
+// duplicates there, and not where they arrive:
+//
+//	ip daddr 239.255.0.1 numgen random mod 100 < 5 dup to "va"
+func (l *Link) Leaving(rules ...string) {
+	l.t.Helper()
+	l.rules(l.From, "egress", l.FromIf, rules)
+}
+
+func (l *Link) rules(ns, hook, ifi string, rules []string) {
+	l.t.Helper()
 	var b strings.Builder
-	fmt.Fprintf(&b, "table netdev loss {}\ndelete table netdev loss\ntable netdev loss {\nchain in {\ntype filter hook ingress device %q priority 0;\n", l.ToIf)
+	fmt.Fprintf(&b, "table netdev %[1]s {}\ndelete table netdev %[1]s\ntable netdev %[1]s {\nchain c {\ntype filter hook %[1]s device %[2]q priority 0;\n", hook, ifi)
 	for _, r := range rules {
 		fmt.Fprintf(&b, "%s;\n", r)
 	}
 	b.WriteString("}\n}\n")
-	cmd := l.Command(l.To, "nft", "-f", "-")
+	cmd := l.Command(ns, "nft", "-f", "-")
 	cmd.Stdin = strings.NewReader(b.String())
 	if out, err := cmd.CombinedOutput(); err != nil {
 		l.t.Fatalf("nft: %v: %s\n%s", err, out, b.String())
