@@ -45,9 +45,9 @@ type Anchor struct {
 	plain  int64 // from Start to this counter reading no other anchor matters: End, or nobody
 }
 
-// replaces reports whether a may follow old without time falling for a reader that
+// Follows reports whether a may follow old without time falling for a reader that
 // still holds old, or reads a before its Start.
-func (a *Anchor) replaces(old *Anchor) bool {
+func (a *Anchor) Follows(old *Anchor) bool {
 	if a.Segment == old.Segment && a.Before == old.Before {
 		return true // the same time, another state or bound
 	}

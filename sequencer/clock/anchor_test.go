@@ -8,7 +8,7 @@ import (
 	"github.com/tapecast/tapecast/feed/wire"
 )
 
-// chain publishes a random chain of anchors through replaces.
+// chain publishes a random chain of anchors through Follows.
 func chain(t *testing.T, seed uint64, n int) []*Anchor {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 0))
@@ -21,7 +21,7 @@ func chain(t *testing.T, seed uint64, n int) []*Anchor {
 		if rng.IntN(20) == 0 {
 			next.Rate = -1
 		}
-		if !next.replaces(a) {
+		if !next.Follows(a) {
 			t.Fatalf("seed %d: a good anchor is refused", seed)
 		}
 		a = next
@@ -50,7 +50,7 @@ func TestOrderAcrossAnchors(t *testing.T) {
 	}
 }
 
-func TestReplacesRefuses(t *testing.T) {
+func TestFollowsRefuses(t *testing.T) {
 	old := &Anchor{Segment: Segment{Start: 100, End: 200, UTC: 1000}}
 	good := Anchor{Before: old.Segment, Segment: Segment{Start: 200, End: 300, UTC: 1100}}
 	for _, c := range []struct {
@@ -69,7 +69,7 @@ func TestReplacesRefuses(t *testing.T) {
 	} {
 		a := good
 		c.spoil(&a)
-		if got := a.replaces(old); got != c.want {
+		if got := a.Follows(old); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
 		}
 	}

@@ -150,7 +150,7 @@ func (c *Disciplined) Publish(a *Anchor) error {
 		}
 		old = c.anchor.Load()
 	}
-	if !a.replaces(old) || a.Segment != old.Segment && c.Counter() < old.Start {
+	if !a.Follows(old) || a.Segment != old.Segment && c.Counter() < old.Start {
 		return ErrOrder
 	}
 	a.virgin, a.plain = false, a.End

@@ -102,10 +102,21 @@ func (c *counter) aim(seconds float64) float64 {
 	return c.o.Offset + min(max(c.walk+wave, -reach), reach)
 }
 
-// jump moves theta: the counter stood still for by ns.
-func (c *counter) jump(at int64, by float64) {
-	theta := c.theta(at)
+// phi is the slope of theta at a counter reading not before the last knot but one.
+func (c *counter) phi(at int64) float64 {
+	c.theta(at)
 	k := c.knots[len(c.knots)-1]
-	d := float64(at-k.counter) / 1e9
-	c.knots = append(c.knots[:0], knot{counter: at, theta: theta + by, phi: k.phi + k.slope*d, slope: 0})
+	for i := len(c.knots) - 1; i > 0 && c.knots[i].counter > at; i-- {
+		k = c.knots[i-1]
+	}
+	return k.phi + k.slope*float64(at-k.counter)/1e9
+}
+
+// jump moves theta by so many ns: the counter stood still meanwhile, or, for a
+// negative number, leapt ahead. It returns the counter's reading afterwards.
+func (c *counter) jump(at int64, by float64) int64 {
+	theta, phi := c.theta(at), c.phi(at)
+	at += int64(max(-by, 0))
+	c.knots = append(c.knots[:0], knot{counter: at, theta: theta + by, phi: phi})
+	return at
 }

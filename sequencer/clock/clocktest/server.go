@@ -3,6 +3,8 @@ package clocktest
 import (
 	"math"
 	"math/rand/v2"
+
+	"github.com/tapecast/tapecast/sequencer/clock/estimate"
 )
 
 // Lie is how a server is wrong.
@@ -17,7 +19,8 @@ const (
 	Smearing     // spreads a second over a day
 	Subtle       // just inside what the others allow, pulling one way
 	Late         // honest for Server.From, then off by Size
-	Kissing      // refuses to answer now and then
+	Drifting     // as Subtle, but to and fro, to pull the slope
+	Kissing      // asks for fewer questions now and then, and in the end for none
 )
 
 // Server is one that is asked.
@@ -67,6 +70,8 @@ func (s *server) lie(t, pull float64) float64 {
 		return math.Mod(t, 86400e9) / 86400e9 * 1e9
 	case Subtle:
 		return pull * math.Copysign(0.9, s.Size)
+	case Drifting:
+		return pull * 0.95 * math.Sin(t/600e9+s.phase)
 	case Late:
 		if t >= float64(s.From) {
 			return s.Size
@@ -75,7 +80,18 @@ func (s *server) lie(t, pull float64) float64 {
 	return 0
 }
 
-func (s *server) answers() bool { return s.Lie != Kissing || s.rng.Float64() > 0.5 }
+// answer is what the server does with a question that arrives.
+func (s *server) answer() estimate.Outcome {
+	if s.Lie == Kissing {
+		switch draw := s.rng.Float64(); {
+		case draw < 0.0005:
+			return estimate.Denied
+		case draw < 0.002:
+			return estimate.Throttled
+		}
+	}
+	return estimate.Answered
+}
 
 // Path is the way to a server and back. Delays in ns.
 type Path struct {

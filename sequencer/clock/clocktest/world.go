@@ -2,11 +2,9 @@ package clocktest
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"math/rand/v2"
 
-	"github.com/tapecast/tapecast/feed/wire"
 	"github.com/tapecast/tapecast/sequencer/clock"
 	"github.com/tapecast/tapecast/sequencer/clock/estimate"
 )
@@ -21,9 +19,11 @@ type Scenario struct {
 	Poll       int64
 	Tick       int64 // between anchors, at most Poll
 	Outages    []Span
-	Freezes    []Freeze
-	Leap       int64   // UTC midnight before which a second is inserted; 0: none
-	Stamp      float64 // largest delay between a packet and its user-space stamp; 0: kernel stamps
+	Freezes    []Freeze // in order of At
+	Leap       int64    // UTC midnight before which a second is inserted; 0: none
+	LeaveOut   bool     // the second before Leap is left out instead
+	Stamp      float64  // largest delay between a packet and its user-space stamp; 0: kernel stamps
+	Early      bool     // the clock is read before it is synchronised, so it must not step
 	Estimate   estimate.Config
 	Track      estimate.TrackerConfig
 	Looks      int // oracle's checks in each tick
@@ -32,33 +32,33 @@ type Scenario struct {
 // Span is a time without any answer.
 type Span struct{ From, To int64 }
 
-// Freeze stops the counter, as a paused machine's. Unmarked ones are found only by
-// the servers' answers.
+// Freeze stops the counter for a while, as a paused machine's; for a negative while it
+// leaps ahead, as after a move to another machine. The host's marker of it is seen
+// within 100 ms; an unmarked one is found only by the servers' answers.
 type Freeze struct {
 	At, For  int64
 	Unmarked bool
 }
 
-// Result is what the oracle saw.
-type Result struct {
-	Seed       uint64
-	Checks     uint64
-	Violations uint64 // true time out of a promised bound
-	Backwards  uint64 // time fell
-	Blind      uint64 // out of bound between a freeze and the first look at it
-	Worst      float64
-	First      string   // the first violation
-	States     [4]int64 // ns spent in each
-	Errors     []float64
-	Bounds     []float64
-	Rivals     []float64 // root distance of the best server, as chronyd would have it
-	Named      [estimate.MaxServers]int64
-	Regions    uint64
-	NoQuorum   uint64 // ticks without a region, after the first one or the first hour
-}
+// markerAfter is how often the host is looked at for pauses, ns.
+const markerAfter = 100e6
+
+// timeout of a question, ns.
+const timeout = int64(1e9)
 
 // someDay is 2026-11-10, UTC.
 const someDay = 1_794_268_800_000_000_000
+
+const never = math.MaxInt64
+
+// flight is a question under way: its answer, and when the loop hears of it.
+type flight struct {
+	sample  estimate.Sample
+	back    float64 // true time of the answer
+	at      int64   // counter
+	outcome estimate.Outcome
+	first   estimate.Sample // of this server, for replays
+}
 
 // World is a scenario under way.
 type World struct {
@@ -68,17 +68,18 @@ type World struct {
 	counter *counter
 	servers []*server
 	paths   []*path
+	paces   []*estimate.Pace
 	est     *estimate.Estimator
 	anchor  *clock.Anchor
-	next    []int64 // counter at which each server is asked
-	asked   []int
+	next    []int64 // counter at which each server is asked; never while it is
+	flights []flight
 	due     int64 // counter of the next tick
+	marker  int64 // counter at which the freeze is seen
+	glance  int64 // counter of one more check, before that
 	now     int64
-	last    int64 // the last time read
-	blind   bool
-	pull    float64
 	looks   []int64 // counters of the oracle's next checks
-	recent  []rival
+	pull    float64
+	oracle
 	// OnTick, if set, sees each anchor as it is published.
 	OnTick func(w *World, a *clock.Anchor, counter int64)
 }
@@ -88,13 +89,17 @@ func New(s Scenario) (*World, error) {
 	if s.Start == 0 {
 		s.Start = someDay
 	}
-	w := &World{Scenario: s, Result: Result{Seed: s.Seed}, rng: rand.New(rand.NewPCG(s.Seed, 0x636c6f636b)), pull: 1e6}
+	w := &World{
+		Scenario: s, Result: Result{Seed: s.Seed}, rng: rand.New(rand.NewPCG(s.Seed, 0x636c6f636b)),
+		pull: 1e6, marker: never, glance: never,
+	}
 	w.counter = newCounter(s.Oscillator, w.fork())
 	for i := range s.Servers {
 		w.servers = append(w.servers, newServer(s.Servers[i], w.fork()))
 		w.paths = append(w.paths, &path{Path: s.Paths[i], rng: w.fork()})
-		w.next = append(w.next, w.rng.Int64N(1e9))
-		w.asked = append(w.asked, 0)
+		w.paces = append(w.paces, estimate.NewPace(s.Poll, w.fork()))
+		w.next = append(w.next, w.paces[i].First())
+		w.flights = append(w.flights, flight{at: never})
 	}
 	w.anchor = clock.Undisciplined(s.Start + w.rng.Int64N(4e9) - 2e9) // the host's own idea
 	est, err := estimate.NewEstimator(s.Estimate, s.Track, s.Poll, 37, w.anchor)
@@ -113,98 +118,149 @@ func (w *World) truth(counter int64) float64 { return float64(counter) + w.count
 // Run goes on until the world is so old, ns of the counter.
 func (w *World) Run(until int64) *Result {
 	for w.now < until {
-		i, at := w.soonest()
-		if len(w.looks) > 0 && w.looks[0] < at {
-			at = w.looks[0]
-			w.looks = w.looks[1:]
-			w.freeze(at)
-			w.look(at)
-			continue
-		}
-		w.freeze(at)
-		w.now = at
-		if i < 0 {
-			w.tick()
-			continue
-		}
-		w.ask(i)
+		at, happen := w.soonest()
+		w.now = max(w.now, at)
+		happen()
 	}
 	return &w.Result
 }
 
-// soonest is the server to ask next, or -1 for a tick, and when.
-func (w *World) soonest() (server int, at int64) {
-	server, at = -1, w.due
-	for i, n := range w.next {
-		if n < at {
-			server, at = i, n
+// soonest is what happens next, and the counter reading at which it does.
+func (w *World) soonest() (at int64, happen func()) {
+	at, happen = w.due, w.tick
+	sooner := func(t int64, f func()) {
+		if t < at {
+			at, happen = t, f
 		}
 	}
-	return server, at
+	if len(w.looks) > 0 {
+		sooner(w.looks[0], w.lookNext)
+	}
+	if len(w.Freezes) > 0 {
+		sooner(w.Freezes[0].At, w.freeze)
+	}
+	sooner(w.glance, func() { w.glance = never; w.look(w.now) })
+	sooner(w.marker, w.mark)
+	first := at
+	who := -1
+	for i := range w.next {
+		if t := min(w.next[i], w.flights[i].at); t < first {
+			first, who = t, i
+		}
+	}
+	switch {
+	case who < 0:
+		return at, happen
+	case w.flights[who].at == first:
+		return first, func() { w.land(who) }
+	}
+	return first, func() { w.ask(who) }
 }
 
-func (w *World) freeze(until int64) {
-	for len(w.Freezes) > 0 && w.Freezes[0].At < until {
-		f := w.Freezes[0]
-		w.Freezes = w.Freezes[1:]
-		w.counter.jump(max(f.At, w.now), float64(f.For))
-		w.blind = true
-		if !f.Unmarked {
-			w.look(max(f.At, w.now)) // stamps before anybody looks at the marker
-			w.est.Disrupt()
-			w.anchor = w.est.Flag(w.anchor)
-			w.blind = false
+// freeze stops the counter, or has it leap.
+func (w *World) freeze() {
+	f := w.Freezes[0]
+	w.Freezes = w.Freezes[1:]
+	w.blind = true
+	w.now = w.counter.jump(w.now, float64(f.For))
+	for i := range w.flights {
+		if f := &w.flights[i]; f.at != never && f.outcome != estimate.Failed {
+			f.at = max(w.now, w.counter.when(f.back))
 		}
+	}
+	if !f.Unmarked {
+		w.marker = w.now + w.rng.Int64N(markerAfter)
+		w.glance = w.now + w.rng.Int64N(w.marker-w.now+1) // a stamp before anybody looks at the marker
 	}
 }
 
-// ask exchanges with a server. The first questions are a burst.
+// mark is when the host's marker of a freeze is seen, as in the production loop.
+func (w *World) mark() {
+	w.marker = never
+	w.est.Disrupt(w.now)
+	w.anchor = w.est.Flag(w.anchor)
+	w.blind = false
+	w.hurry()
+}
+
+// ask sends a question.
 func (w *World) ask(i int) {
-	at := w.next[i]
-	w.asked[i]++
-	w.next[i] += w.Poll
-	if w.asked[i] < 4 {
-		w.next[i] = at + 200e6
-	}
-	t := w.truth(at)
+	f := &w.flights[i]
+	w.next[i] = never
+	f.outcome, f.at = estimate.Failed, w.now+timeout
+	t := w.truth(w.now)
 	forward, backward := w.paths[i].delays(t)
-	if w.out(int64(t)) || !w.servers[i].answers() || w.rng.Float64() < w.paths[i].Loss || forward+backward > 1e9 {
+	if w.out(int64(t)) || w.rng.Float64() < w.paths[i].Loss {
 		return
 	}
 	arrive := t + forward
 	leave := arrive + 2e3 + w.rng.Float64()*20e3
 	back := w.counter.when(leave + backward)
-	x := estimate.Sample{Exchange: estimate.Exchange{
-		Server: i, Sent: at - w.delay(), Received: back + w.delay(),
-		T2: w.utc(w.servers[i].stamp(arrive, w.pull)), T3: w.utc(w.servers[i].stamp(leave, w.pull)),
+	if back > f.at {
+		return // late: nobody listens any more
+	}
+	f.at, f.back, f.outcome = back, leave+backward, w.servers[i].answer()
+	f.sample = estimate.Sample{Exchange: estimate.Exchange{
+		Server: i, Sent: w.now - w.delay(),
+		T2:    w.utc(w.servers[i].stamp(arrive, w.pull)),
+		T3:    w.utc(w.servers[i].stamp(leave, w.pull)),
 		Error: int64(w.servers[i].Error) + 1,
 	}, Leap: w.leapFlag(i, t)}
-	w.rival(x, back)
-	_, err := w.est.Add(x)
+}
+
+// land takes an answer, or the want of one.
+func (w *World) land(i int) {
+	f := &w.flights[i]
+	f.at = never
+	wait, again := w.paces[i].Next(f.outcome, 0)
+	w.next[i] = never
+	if again {
+		w.next[i] = w.now + wait
+	}
+	if f.outcome != estimate.Answered {
+		return
+	}
+	f.sample.Received = w.now + w.delay()
+	w.rival(f.sample)
+	_, err := w.est.Add(f.sample)
 	if errors.Is(err, estimate.ErrIncoherent) {
-		w.hurry(at)
+		w.hurry()
+	}
+	if f.first.Received == 0 {
+		f.first = f.sample
 	}
 	if w.rng.Float64() < w.paths[i].Double {
-		if _, err := w.est.Add(x); !errors.Is(err, estimate.ErrOrder) {
-			w.violate(at, "a doubled answer was used")
-		}
+		w.replay(f.sample)
+		w.replay(f.first)
+	}
+}
+
+// replay gives the estimator an answer again: it must not be used.
+func (w *World) replay(x estimate.Sample) {
+	if _, err := w.est.Add(x); err == nil || errors.Is(err, estimate.ErrIncoherent) {
+		w.violate("a doubled answer was used")
 	}
 }
 
 // hurry asks every server at once, as the production loop does.
-func (w *World) hurry(at int64) {
+func (w *World) hurry() {
 	for i := range w.next {
-		w.next[i] = min(w.next[i], at+200e6+int64(i)*10e6)
+		if w.next[i] != never && w.paces[i].Hurry() {
+			w.next[i] = w.now
+		}
 	}
-	w.due = min(w.due, at+1e9)
 }
 
 func (w *World) delay() int64 { return int64(w.rng.Float64() * w.Stamp) }
 
-// utc is a server's clock as it is told, with the repeated second of a leap.
+// utc is a server's clock as it is told, with the second of a leap repeated or left out.
 func (w *World) utc(sinceStart int64) int64 {
 	t := w.Start + sinceStart
-	if w.Leap != 0 && t >= w.Leap {
+	switch {
+	case w.Leap == 0:
+	case w.LeaveOut && t >= w.Leap-1e9:
+		t += 1e9
+	case !w.LeaveOut && t >= w.Leap:
 		t -= 1e9
 	}
 	return t
@@ -212,6 +268,9 @@ func (w *World) utc(sinceStart int64) int64 {
 
 func (w *World) leapFlag(i int, t float64) int8 {
 	if left := w.Leap - w.Start - int64(t); w.Leap != 0 && left > 0 && left < 86400e9 {
+		if w.LeaveOut {
+			return -1
+		}
 		return 1
 	}
 	return w.servers[i].Leap
@@ -226,92 +285,31 @@ func (w *World) out(t int64) bool {
 	return false
 }
 
-// tick publishes an anchor and lets the oracle look at it at random instants.
+// tick publishes an anchor and draws the instants at which the oracle looks at it.
 func (w *World) tick() {
-	before := w.now
-	w.anchor = w.est.Tick(w.now, w.last == 0, nil)
-	w.due = w.now + w.Tick
-	r, ok := w.est.Last()
-	if ok {
-		w.Regions++
-		w.pull = (float64(r.High-r.Low) / 2)
-	} else if w.Regions > 0 || w.now > 3600e9 {
-		w.NoQuorum++
+	old := w.anchor
+	a := w.est.Tick(w.now, w.last == 0, nil)
+	if w.Early && w.last == 0 {
+		w.look(w.now) // somebody reads the time while the anchor is being made
+		a = w.est.Again(w.now)
 	}
-	w.blind = w.blind && w.est.State() != wire.ClockDisrupted
-	for i := range w.servers {
-		if w.est.Verdict(i) == estimate.Liar || w.est.Verdict(i) == estimate.Probation {
-			w.Named[i]++
-		}
+	w.published(old, a)
+	w.anchor = a
+	w.due = w.now + w.Tick
+	if r, ok := w.est.Last(); ok {
+		w.Regions++
+		w.pull = float64(r.High-r.Low) / 2
 	}
 	if w.OnTick != nil {
-		w.OnTick(w, w.anchor, w.now)
+		w.OnTick(w, a, w.now)
 	}
-	w.States[w.anchor.State&3] += w.due - before
-	if w.Regions == 0 {
+	w.States[a.State&3] += w.Tick
+	if w.Regions == 0 && !w.Early {
 		return // nobody reads before there is a time
 	}
-	step := float64(w.due-w.now) / float64(w.Looks)
+	step := float64(w.Tick) / float64(w.Looks)
 	w.looks = w.looks[:0]
 	for i := range w.Looks {
 		w.looks = append(w.looks, w.now+int64((float64(i)+w.rng.Float64())*step))
-	}
-}
-
-// A rival is one sample as ClockBound takes it.
-type rival struct {
-	at       int64
-	distance float64
-}
-
-// rival keeps the samples of honest servers, for Rivals: ClockBound's formula, half
-// the round trip and all that is claimed, growing by 50 ppm, on the best sample.
-func (w *World) rival(x estimate.Sample, back int64) {
-	if w.Scenario.Servers[x.Server].Lie != Honest {
-		return
-	}
-	if len(w.recent) == 32 {
-		w.recent = append(w.recent[:0], w.recent[1:]...)
-	}
-	w.recent = append(w.recent, rival{back, float64(x.Received-x.Sent-(x.T3-x.T2))/2 + float64(x.Error)})
-}
-
-func (w *World) clockBound(at int64) float64 {
-	best := math.Inf(1)
-	for _, r := range w.recent {
-		best = min(best, r.distance+50e-6*float64(at-r.at))
-	}
-	return best
-}
-
-// look reads the clock and holds it against the truth.
-func (w *World) look(at int64) {
-	utc, c := w.anchor.Read(at)
-	w.Checks++
-	if int64(utc) < w.last {
-		w.Backwards++
-	}
-	w.last = max(w.last, int64(utc))
-	wrong := math.Abs(float64(int64(utc) - w.utc(int64(math.Round(w.truth(at))))))
-	if c.State == wire.ClockSynchronised {
-		w.Errors = append(w.Errors, wrong)
-		w.Bounds = append(w.Bounds, float64(c.Bound))
-		w.Rivals = append(w.Rivals, w.clockBound(at))
-	}
-	if !clock.Promises(c.State) || wrong <= float64(c.Bound) {
-		return
-	}
-	if w.blind {
-		w.Blind++
-		return
-	}
-	w.Worst = max(w.Worst, wrong-float64(c.Bound))
-	w.violate(at, fmt.Sprintf("error %.0f ns, bound %d, state %d", wrong, c.Bound, c.State))
-}
-
-func (w *World) violate(at int64, what string) {
-	w.Violations++
-	if w.First == "" {
-		w.First = fmt.Sprintf("seed %d, %.3f s: %s", w.Scenario.Seed, float64(at)/1e9, what)
 	}
 }

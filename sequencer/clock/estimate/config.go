@@ -11,7 +11,7 @@ const (
 // Config is what is declared about servers and counter. A bound is as true as these.
 type Config struct {
 	Servers int // asked, 1 to MaxServers
-	Faulty  int // of them may lie at once; 2*Faulty < Servers
+	Faulty  int // of them may be wrong within the Samples kept; 2*Faulty < Servers
 
 	Drift     float64 // largest |phi|: 100e-6 is 100 ppm
 	Wander    float64 // largest change of phi in a second

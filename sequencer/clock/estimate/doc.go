@@ -13,14 +13,15 @@
 // where E is all that the server may be wrong. At a later counter c, with the age
 // a = c - c1 and the declared limit on how phi changes, a fact is a half plane:
 //
-//	theta - phi*a <= t2 + E - c1 + drift(a),   drift(a) = min(w*a/2, cap) * a
+//	theta - phi*a <= t2 + E - c1 + drift(a),   drift(a) = integral of min(w*s, cap), s from 0 to a
 //
 // The half planes of one server meet in a convex polygon of (theta, phi). It is
 // empty when the server contradicts itself: it stepped, or the counter did.
 //
 // # Liars
 //
-// With at most f liars among those that answer, at least m = answered - f are
+// A server is a liar as long as one of its exchanges that are held is wrong. With at
+// most f liars among those that answer, at least m = answered - f are
 // honest, so true (theta, phi) lies in all polygons of at least one set of m
 // servers. Region is the hull of what every such set allows. A server that is in
 // no set whose polygons meet is a proven liar. No plain intersection of all that

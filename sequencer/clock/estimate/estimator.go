@@ -77,21 +77,18 @@ func (e *Estimator) Add(s Sample) (Exchange, error) {
 		return x, nil
 	}
 	if e.Broken(x.Received-2*e.poll) > e.cfg.Faulty {
-		e.Disrupt()
+		e.Disrupt(x.Received)
 	}
 	return x, ErrIncoherent
 }
 
-// Hurry reports whether a server contradicted itself since the counter reading: all
-// should be asked at once, for if it was the counter that jumped, every stamp until
-// the others show it is wrong.
-func (e *Estimator) Hurry(since int64) bool { return e.Broken(since) > 0 }
-
-// Disrupt says that the counter or the host was paused or moved: what is known of
-// it is void.
-func (e *Estimator) Disrupt() {
+// Disrupt says that the counter or the host was paused or moved before the counter
+// reading: what is known of it is void, and so are the questions under way. When Add
+// returns ErrIncoherent all servers should be asked at once, for if it was the counter
+// that jumped, every stamp until the others show it is wrong.
+func (e *Estimator) Disrupt(counter int64) {
 	e.disrupted = true
-	e.Servers.Reset()
+	e.Servers.Reset(counter)
 }
 
 // Disrupted reports whether a disruption waits for the next Tick.
@@ -122,10 +119,14 @@ func (e *Estimator) Tick(counter int64, unread bool, other *Interval) *clock.Anc
 // Again gives the last Tick's anchor anew, when somebody read the time before it was
 // published: without a step.
 func (e *Estimator) Again(counter int64) *clock.Anchor {
-	*e.Tracker = e.before
+	e.Undo()
 	e.followed.Unread = false
 	return e.Step(counter, e.followed)
 }
+
+// Undo takes back the last Tick, whose anchor was refused: the one before it is still
+// in force, and the next must follow that one.
+func (e *Estimator) Undo() { *e.Tracker = e.before }
 
 // Followed is the interval that the last Tick went by; ok is false if it had none.
 func (e *Estimator) Followed() (i Interval, ok bool) { return e.followed.Interval, e.followed.Known }

@@ -43,7 +43,7 @@ func TestMutants(t *testing.T) {
 		t.Run(m.name, func(t *testing.T) {
 			overlay := mutate(t, m.file, m.right, m.wrong)
 			c := exec.Command("go", "test", "-overlay", overlay, "-run", "Campaign|Wander|Claims", ".")
-			c.Env = append(os.Environ(), "TAPECAST_MUTANT=1", "TAPECAST_SIM_BUDGET=8")
+			c.Env = append(os.Environ(), "TAPECAST_MUTANT=1", "TAPECAST_CLOCK_DAYS=8", "TAPECAST_CLOCK_SEED=0")
 			out, err := c.CombinedOutput()
 			if err == nil {
 				t.Fatalf("the tests pass with %s", m.name)
@@ -51,7 +51,7 @@ func TestMutants(t *testing.T) {
 			if !strings.Contains(string(out), "--- FAIL") {
 				t.Fatalf("the mutant does not build: %s", out)
 			}
-			t.Log(firstLines(string(out), 3))
+			t.Log(failures(string(out)))
 		})
 	}
 }
@@ -89,7 +89,16 @@ func mutate(t *testing.T, file, right, wrong string) (overlay string) {
 	return overlay
 }
 
-func firstLines(s string, n int) string {
-	lines := strings.SplitN(s, "\n", n+1)
-	return strings.Join(lines[:min(n, len(lines))], "\n")
+// failures are the names of the tests that saw the mutant, and what the first said.
+func failures(out string) string {
+	var names []string
+	first := ""
+	for line := range strings.Lines(out) {
+		if name, ok := strings.CutPrefix(line, "--- FAIL: "); ok {
+			names = append(names, strings.TrimSpace(name))
+		} else if first == "" && strings.Contains(line, "_test.go:") {
+			first = strings.TrimSpace(line)
+		}
+	}
+	return strings.Join(names, ", ") + ": " + first
 }

@@ -1,6 +1,9 @@
 package estimate
 
-import "math/bits"
+import (
+	"math"
+	"math/bits"
+)
 
 // An Exchange is one question and answer, with what the server may be wrong.
 type Exchange struct {
@@ -43,6 +46,7 @@ type server struct {
 type Servers struct {
 	cfg    Config
 	all    []server
+	from   int64     // exchanges that began before this counter reading are void
 	base   int64     // thetas are computed against it
 	stack  []polygon // scratch: one for every depth of the walk over sets
 	agreed uint
@@ -55,12 +59,15 @@ func NewServers(cfg Config) (*Servers, error) {
 		return nil, err
 	}
 	s := &Servers{cfg: cfg, all: make([]server, cfg.Servers), stack: make([]polygon, cfg.Servers+1)}
-	s.Reset()
+	s.Reset(math.MinInt64)
 	return s, nil
 }
 
-// Reset forgets every exchange: the counter's past is no longer the present's.
-func (s *Servers) Reset() {
+// Reset forgets every exchange, because the counter's past is no longer the present's,
+// and with them the ones under way: what was sent before the counter reading may have
+// come back after the counter jumped, and would bind the one side to the other.
+func (s *Servers) Reset(counter int64) {
+	s.from = counter
 	for i := range s.all {
 		v := &s.all[i]
 		v.upper, v.lower, v.probation, v.verdict, v.broke = v.upper[:0], v.lower[:0], false, Silent, -1<<62
@@ -74,8 +81,11 @@ func (s *Servers) Add(x Exchange) (consistent bool, err error) {
 		return false, ErrServer
 	}
 	v := &s.all[x.Server]
-	if n := len(v.upper); x.Received < x.Sent || n > 0 && x.Sent <= v.upper[n-1].counter {
+	if x.Received < x.Sent || !v.follows(x) {
 		return false, ErrOrder
+	}
+	if x.Sent < s.from {
+		return false, ErrVoid
 	}
 	up, low := fact{x.Sent, x.T2 + x.Error - x.Sent}, fact{x.Received, x.T3 - x.Error - x.Received}
 	if x.T3 < x.T2 || x.Error < 0 || float64(low.theta-up.theta) > s.cfg.Drift*float64(x.Received-x.Sent)+slack {
@@ -90,6 +100,13 @@ func (s *Servers) Add(x Exchange) (consistent bool, err error) {
 	}
 	v.probation = v.probation && len(v.upper) < s.cfg.MinSamples
 	return true, nil
+}
+
+// follows reports whether x is later than all that is held, at both its ends: the
+// envelopes rest on facts in order, and a replayed answer is not one of them.
+func (v *server) follows(x Exchange) bool {
+	n := len(v.upper)
+	return n == 0 || x.Sent > v.upper[n-1].counter && x.Received > v.lower[n-1].counter
 }
 
 func (v *server) add(up, low fact, keep int) {

@@ -25,7 +25,7 @@ func (r *Region) Interval() Interval {
 type TrackerConfig struct {
 	Enter, Exit int64   // ns: bound at most Enter to become synchronised, over Exit to cease
 	Slew        float64 // largest departure from the estimated rate, at most 500e-6
-	Settle      int64   // ns: an error is slewed away with this time constant
+	Settle      int64   // ns: an error is slewed away with this time constant, at least Period
 	Period      int64   // ns from anchor to anchor
 	Lead        int64   // ns: how long before its Start an anchor is published
 	Holdover    int64   // ns: no promise is kept longer without servers
@@ -41,7 +41,7 @@ func (c *TrackerConfig) Validate() error {
 		return fmt.Errorf("%w: enter at %d ns, exit at %d ns", ErrConfig, c.Enter, c.Exit)
 	case c.Slew <= 0 || c.Slew > 500e-6:
 		return fmt.Errorf("%w: slew %g, want at most 500e-6", ErrConfig, c.Slew)
-	case c.Settle <= 0 || c.Period <= 0 || c.Lead < 0 || c.Lead >= c.Period || c.Holdover <= 0:
+	case c.Settle < c.Period || c.Period <= 0 || c.Lead < 0 || c.Lead >= c.Period || c.Holdover <= 0:
 		return fmt.Errorf("%w: settle %d, period %d, lead %d, holdover %d ns", ErrConfig, c.Settle, c.Period, c.Lead, c.Holdover)
 	}
 	return nil
@@ -65,6 +65,7 @@ type Tracker struct {
 	held       Interval      // the last good one
 	holds      bool
 	far        [2]Interval // good ones of one to two hours ago, and of up to an hour
+	estimated  float64     // phi, as of the last interval
 	stepped    bool
 	generation uint32
 	Cause      string // of the last change of state
@@ -90,7 +91,9 @@ func (t *Tracker) Generation() uint32 { return t.generation }
 // Step gives the anchor that follows, to be published at the counter reading. Its
 // ID is left to the caller.
 func (t *Tracker) Step(counter int64, in Input) *clock.Anchor {
-	t.learn(in)
+	if !t.learn(in) {
+		in.Known = false // the promise was broken: this anchor says so, whatever the bound
+	}
 	start := max(counter+t.cfg.Lead, t.line.End)
 	a := &clock.Anchor{Before: t.published, Exit: t.cfg.Exit, Wander: t.cfg.Wander}
 	at := t.line.At(start)
@@ -117,15 +120,18 @@ func (t *Tracker) Flag(inForce *clock.Anchor) *clock.Anchor {
 	return &a
 }
 
-func (t *Tracker) learn(in Input) {
+// learn takes the interval; it returns false when this anchor must not promise.
+func (t *Tracker) learn(in Input) (sound bool) {
 	if in.Disrupted {
 		t.disrupt("the counter was disrupted")
 	}
 	if !in.Known {
-		return
+		return !in.Disrupted
 	}
+	sound = !in.Disrupted
 	if t.holds && clock.Promises(t.state) && !t.meets(in.Interval) {
 		t.disrupt("the servers' interval does not meet the one held")
+		sound = false
 	}
 	if in.Interval.Fixed != t.held.Fixed {
 		t.far = [2]Interval{} // what another source said of the counter's rate is not mixed in
@@ -134,6 +140,7 @@ func (t *Tracker) learn(in Input) {
 	if t.held.Counter-t.far[1].Counter >= farApart || t.far[1].Counter == 0 {
 		t.far[0], t.far[1] = t.far[1], t.held
 	}
+	return sound
 }
 
 // farApart is how often the far intervals move on, ns.
@@ -223,11 +230,12 @@ func (t *Tracker) step(in Input, start, at int64) (to int64, ok bool) {
 // rate slews towards the middle.
 func (t *Tracker) rate(start, at int64) float64 {
 	if !t.holds {
-		return t.line.Rate
+		return t.estimated // without its slew, which nothing would end
 	}
+	t.estimated = (t.held.PhiLow + t.held.PhiHigh) / 2
 	middle, _ := t.middle(start)
 	slew := float64(middle-at) / float64(t.cfg.Settle)
-	return (t.held.PhiLow+t.held.PhiHigh)/2 + min(max(slew, -t.cfg.Slew), t.cfg.Slew)
+	return t.estimated + min(max(slew, -t.cfg.Slew), t.cfg.Slew)
 }
 
 // bounds fills in how far a, on t.line, can be from true time.
@@ -278,8 +286,8 @@ func (t *Tracker) publish(a *clock.Anchor, stepping bool) {
 	if end := float64(until-t.line.UTC) / (1 + t.line.Rate); end < float64(t.line.End-t.line.Start) {
 		t.line.End = t.line.Start + int64(end)
 	}
-	if l.Ahead() && !stepping {
-		utc = max(utc, t.published.At(t.line.Start)) // a late line ran into the leap
+	if !stepping {
+		utc = max(utc, t.published.At(t.line.Start)) // a late line ran into the leap, or half a ns was lost there
 	}
 	a.Segment = t.line
 	a.UTC = utc

@@ -267,9 +267,10 @@ func (k *Keeper) look() {
 }
 
 func (k *Keeper) disrupt(what string) {
-	k.est.Disrupt()
+	counter := k.counter.Now()
+	k.est.Disrupt(counter)
 	if k.phcSet != nil {
-		k.phcSet.Reset()
+		k.phcSet.Reset(counter)
 	}
 	k.against = 0
 	k.tellOf(audit.KindDisruption, what)
@@ -285,6 +286,7 @@ func (k *Keeper) tick() {
 	if k.clock.Publish(a) != nil {
 		a = k.identify(k.est.Again(k.counter.Now()))
 		if err := k.clock.Publish(a); err != nil {
+			k.est.Undo()
 			return // the one in force has not begun: the next tick will do
 		}
 	}

@@ -13,20 +13,12 @@ import (
 	"github.com/tapecast/tapecast/sequencer/clock/source"
 )
 
-// A burst of questions goes out at the start.
-const (
-	burst       = 4
-	burstEvery  = 200 * time.Millisecond
-	slowestPoll = 1024 * time.Second
-)
-
 // server asks one NTP server in a loop of its own.
 type server struct {
 	index   int
 	address string
 	ntp     *source.NTP
-	rng     *rand.Rand
-	poll    time.Duration
+	pace    *estimate.Pace
 	queue   chan<- answer
 	hurried chan struct{}
 
@@ -55,23 +47,25 @@ func newServer(k *Keeper, i int) (*server, error) {
 		return nil, &ConfigError{Key: "servers", Value: c.Address, Problem: "cannot be asked", Err: err}
 	}
 	return &server{
-		index: i, address: c.Address, ntp: n, poll: k.cfg.Poll,
-		rng:   rand.New(rand.NewPCG(k.opt.Seed, uint64(i))),
+		index: i, address: c.Address, ntp: n,
+		pace:  estimate.NewPace(int64(k.cfg.Poll), rand.New(rand.NewPCG(k.opt.Seed, uint64(i)))),
 		queue: k.answers, hurried: make(chan struct{}, 1),
 	}, nil
 }
 
 // run asks until ctx ends, or the server denies access for ever.
 func (s *server) run(ctx context.Context) {
-	wait := time.Duration(s.rng.Int64N(int64(burstEvery)))
-	timer := time.NewTimer(wait)
+	timer := time.NewTimer(time.Duration(s.pace.First()))
 	defer timer.Stop()
-	for n := 1; ; n++ {
+	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
 		case <-s.hurried:
+			if !s.pace.Hurry() {
+				continue
+			}
 		}
 		a, err := s.ntp.Query()
 		select {
@@ -79,31 +73,25 @@ func (s *server) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if errors.Is(err, source.ErrDenied) {
+		wait, again := s.pace.Next(outcome(err), int64(a.Poll))
+		if !again {
 			return
 		}
-		timer.Reset(s.next(n, a, err))
+		timer.Reset(time.Duration(wait))
 	}
 }
 
-// next is how long to wait. After the burst comes a random phase, and every interval
-// is a little random, so that no two clients keep step.
-func (s *server) next(n int, a source.Answer, err error) time.Duration {
-	if errors.Is(err, source.ErrKiss) {
-		s.poll = min(2*s.poll, slowestPoll)
-		return s.poll
-	}
+// outcome is what the error of a question means for the next one.
+func outcome(err error) estimate.Outcome {
 	switch {
-	case n < burst:
-		return burstEvery
-	case n == burst:
-		return time.Duration(s.rng.Int64N(int64(s.poll))) + time.Millisecond
+	case err == nil:
+		return estimate.Answered
+	case errors.Is(err, source.ErrDenied):
+		return estimate.Denied
+	case errors.Is(err, source.ErrKiss):
+		return estimate.Throttled
 	}
-	poll := s.poll
-	if err == nil {
-		poll = min(max(poll, a.Poll), slowestPoll)
-	}
-	return poll - time.Duration(s.rng.Int64N(int64(poll)/16+1))
+	return estimate.Failed
 }
 
 // hurry has every server asked at once.
