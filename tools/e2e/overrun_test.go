@@ -47,6 +47,9 @@ func TestOverrun(t *testing.T) {
 func overrun(t *testing.T, apart, repair bool) {
 	const count = 60_000
 	l := netlab.NewLink(t)
+	if !apart {
+		l.Batches()
+	}
 	ch := onLink(t, l, t.TempDir())
 	h := &sleeper{stand: count / 4, standing: make(chan struct{}), release: make(chan struct{})}
 	cfg := multicast.Config{Interface: l.ToIf, ReceiveBuffer: 128 << 10, Apart: apart}

@@ -23,7 +23,16 @@ import (
 // command is the command under test, built once by TestMain.
 var command string
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+func TestMain(m *testing.M) {
+	if file := os.Getenv(recorderEnv); file != "" {
+		if err := record(file, os.Getenv("TAPECAST_E2E_SERVER")); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(run(m))
+}
 
 func run(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "tapecast-e2e-")
@@ -228,6 +237,8 @@ type channel struct {
 	serve  []string
 	listen []string
 	server string // ADDR:PORT of the retransmit service
+
+	journal string // directory
 }
 
 // onLoopback is a channel on the loopback interface, away from any other.
@@ -248,7 +259,7 @@ func newChannel(from, to, server string, a, b int, journal string) channel {
 		serve: []string{"serve", "--json", "--interface", from, "--retransmit", server, "--journal", journal,
 			"--line-a", fmt.Sprintf("%s:%d", groupA, a), "--line-b", fmt.Sprintf("%s:%d", groupB, b)},
 		listen: []string{"listen", "--json", "--interface", to, "--retransmit", server, "--exit-at-end"},
-		server: server,
+		server: server, journal: journal,
 	}
 }
 

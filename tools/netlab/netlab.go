@@ -69,6 +69,14 @@ func (l *Link) up(ns, ifi, addr string) {
 	l.in(ns, "ethtool", "-K", ifi, "tx-udp-segmentation", "off")
 }
 
+// Batches lets a batch of UDP_SEGMENT cross the link in one piece: a receiver with
+// UDP_GRO gets it as one read. Rules then see one packet.
+func (l *Link) Batches() {
+	l.t.Helper()
+	l.in(l.From, "ethtool", "-K", l.FromIf, "tx-udp-segmentation", "on")
+	l.in(l.To, "ethtool", "-K", l.ToIf, "tx-udp-segmentation", "on")
+}
+
 // in runs a command in a namespace.
 func (l *Link) in(ns string, args ...string) {
 	l.t.Helper()
