@@ -13,5 +13,5 @@ var (
 	ErrFraming  = errors.New("wire: message lengths do not fit the packet")
 	ErrKind     = errors.New("wire: message is of another kind")
 	ErrMessage  = errors.New("wire: message is too short for its kind")
-	ErrSession  = errors.New("wire: a session name has 1 to 8 characters of A-Z a-z 0-9 . - _")
+	ErrSession  = errors.New("wire: a session name has 1 to 8 characters of A-Z a-z 0-9 - _ . and does not begin with a dot")
 )

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"path/filepath"
 	"reflect"
 	"testing"
 )
@@ -185,4 +186,23 @@ func roundTrip(t *testing.T, m message) {
 	if !bytes.Equal(m.AppendTo(dirty[:0]), b) {
 		t.Fatalf("%+v depends on the memory it is written to", m)
 	}
+}
+
+// FuzzSession: a name that is taken comes back, and no session, whoever sent it, is
+// a path of more than one step.
+func FuzzSession(f *testing.F) {
+	for _, name := range []string{"20240103", "a", "..", ".", "a/b", "", "123456789", "\x00a"} {
+		f.Add(name, uint64(len(name))<<56|0x2e2e)
+	}
+	f.Fuzz(func(t *testing.T, name string, raw uint64) {
+		s, err := ParseSession(name)
+		if err == nil && s.String() != name {
+			t.Errorf("%q became %q", name, s)
+		}
+		for _, s := range []Session{s, Session(raw)} {
+			if dir := s.String(); dir != "" && (!filepath.IsLocal(dir) || dir != filepath.Base(dir) || dir == ".") {
+				t.Errorf("session %#x names the directory %q", uint64(s), dir)
+			}
+		}
+	})
 }

@@ -108,9 +108,10 @@ type Clock struct {
 type Session uint64
 
 // ParseSession turns a name of 1 to 8 characters of A-Z a-z 0-9 - _ . into a
-// Session. It returns ErrSession for any other.
+// Session. It returns ErrSession for any other, and for one that begins with a dot:
+// journals lie in directories of these names.
 func ParseSession(name string) (Session, error) {
-	if len(name) == 0 || len(name) > 8 {
+	if len(name) == 0 || len(name) > 8 || name[0] == '.' {
 		return 0, ErrSession
 	}
 	var b [8]byte
@@ -131,11 +132,15 @@ func sessionChar(c byte) bool {
 	return c == '-' || c == '_' || c == '.'
 }
 
-// String gives the name of s; bytes that no name may have become '?'.
+// String gives the name of s; bytes that no name may have become '?', so that what
+// arrived from a stranger is safe as the name of a directory.
 func (s Session) String() string {
 	var b [8]byte
 	binary.LittleEndian.PutUint64(b[:], uint64(s))
 	name := strings.TrimRight(string(b[:]), "\x00")
+	if strings.HasPrefix(name, ".") {
+		name = "?" + name[1:]
+	}
 	return strings.Map(func(r rune) rune {
 		if r < 0x80 && sessionChar(byte(r)) {
 			return r

@@ -206,3 +206,27 @@ func FuzzParseFile(f *testing.F) {
 		}
 	})
 }
+
+// FuzzValues: every value takes what it shows, and shows that again.
+func FuzzValues(f *testing.F) {
+	for _, text := range []string{"", "1", "-1", "true", "0x10", "5s", "9223372036854775807GiB", "239.1.1.1:1", ":99999", "a:1,b:2", "64MiB", "1e-300%", "NaN", "strict"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, s := range section(&config{}).Settings {
+			if s.Value.Check(text) != nil {
+				continue
+			}
+			if err := s.Value.Set(text); err != nil {
+				t.Fatalf("%s: %q was checked, and not set: %v", s.Name, text, err)
+			}
+			shown := s.Value.String()
+			if shown == "" {
+				continue
+			}
+			if err := s.Value.Set(shown); err != nil || s.Value.String() != shown {
+				t.Errorf("%s: %q shows as %q, then as %q: %v", s.Name, text, shown, s.Value, err)
+			}
+		}
+	})
+}
