@@ -1,17 +1,16 @@
 package multicast
 
 import (
+	_ "unsafe" // for go:linkname
+
 	"github.com/tapecast/tapecast/feed/wire"
-	"golang.org/x/sys/unix"
 )
 
 // Monotonic reads the kernel's monotonic clock, ns since some start. It is the
-// clock of a subscription whose program has none of its own: a system call,
-// about 0.1 us, once for each turn of the loop.
-func Monotonic() wire.Nanos {
-	var ts unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) != nil {
-		return 0 // cannot happen: the clock exists and ts is ours
-	}
-	return wire.Nanos(ts.Nano())
-}
+// clock of a subscription whose program has none of its own, read once for each
+// turn of the loop. It is no system call: package unix has it only as one, which
+// takes longer than a datagram.
+func Monotonic() wire.Nanos { return wire.Nanos(nanotime()) }
+
+//go:linkname nanotime runtime.nanotime
+func nanotime() int64

@@ -13,7 +13,7 @@
 // and hands it on.
 //
 // The loop turns: read each line once, read the connection once, poll the
-// recovery.Subscriber, do what it wants, wait. Work in a turn is bounded, so no
+// recovery.Subscriber if these brought something or it is time, do what it wants, wait. Work in a turn is bounded, so no
 // socket starves another. All decisions are the Subscriber's; this package moves
 // bytes. Open and Run are Subscribe in two steps, for a program that wants to see
 // the counters meanwhile. Start, Turn, Wait and Close are Run in pieces, for a loop

@@ -12,6 +12,10 @@ import (
 // tendEvery is how often the loop asks for kernel drops and shows its counters.
 const tendEvery = wire.Nanos(100e6)
 
+// listenEvery is how often a loop that does not block looks at a connection on which
+// nothing is expected: 1 % of its time.
+const listenEvery = wire.Nanos(100e3)
+
 // errRan says that Run was called twice.
 var errRan = errors.New("multicast: a Subscription runs once")
 
@@ -50,28 +54,47 @@ func (s *Subscription) loop(ctx context.Context) error {
 }
 
 // turn does a bounded piece of work: one read of each line, one of the server's
-// connection, what is due, and what the Subscriber asks for. It returns when the
-// next turn is due at the latest.
+// connection, and if these brought something or it is time, what is due and what the
+// Subscriber asks for. It returns when the next turn is due at the latest.
 func (s *Subscription) turn(now wire.Nanos) (wire.Nanos, error) {
+	got := 0
 	for i, r := range s.lines {
 		if r != nil && s.poll.ready(slotLine+i) {
-			s.receive(i, now)
+			got += s.receive(i, now)
 		}
 	}
-	if s.tcp.fd >= 0 && s.poll.ready(slotTCP) {
+	if s.tcp.fd >= 0 && s.listens(now) {
 		s.converse(now)
+		got++
+	}
+	if now-s.tended >= tendEvery {
+		s.tend(now)
+	}
+	if got == 0 && now < s.deadline {
+		return s.deadline, nil
 	}
 	deadline, err := s.act(now)
 	if err != nil {
 		return 0, err
 	}
-	if now-s.tended >= tendEvery {
-		s.tend(now)
-	}
 	if !s.flush(now) {
 		return now, nil // the Subscriber has something to say to that
 	}
 	return deadline, nil
+}
+
+// listens reports whether to look at the server's connection in this turn. A loop
+// that does not block looks at every turn only while something should come, for each
+// look is a system call that a datagram may have to wait for.
+func (s *Subscription) listens(now wire.Nanos) bool {
+	if s.poll.how == WaitBlock {
+		return s.poll.ready(slotTCP)
+	}
+	if now-s.listened < listenEvery && !s.sub.Awaits() {
+		return false
+	}
+	s.listened = now
+	return true
 }
 
 // act polls the Subscriber and does what it wants, until it wants nothing.
@@ -93,13 +116,14 @@ func (s *Subscription) act(now wire.Nanos) (wire.Nanos, error) {
 	}
 }
 
-// receive reads line i once.
-func (s *Subscription) receive(i int, now wire.Nanos) {
-	_, err := s.lines[i].Receive(now, (*intake)(s))
+// receive reads line i once and returns how many datagrams came.
+func (s *Subscription) receive(i int, now wire.Nanos) int {
+	n, err := s.lines[i].Receive(now, (*intake)(s))
 	if err != nil && !s.failing[i] {
 		s.cfg.OnAlert(err.Error())
 	}
 	s.failing[i] = err != nil
+	return n
 }
 
 // An intake is the Subscription as its lines see it.

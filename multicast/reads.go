@@ -19,6 +19,7 @@ const (
 // itself, so it must not move after alloc.
 type reads struct {
 	size int // of each buffer, bytes
+	want int // reads to ask for: one while datagrams come one by one, as a second would find nothing
 	buf  []byte
 	ctl  []byte
 	iovs []unix.Iovec
@@ -45,6 +46,7 @@ func (r *reads) alloc(coalesce bool, size int) {
 		h.Control = &r.ctl[i*controlLen]
 	}
 	r.rearm(n)
+	r.want = 1
 }
 
 // rearm prepares the first n messages for the next call, after the kernel wrote
@@ -55,9 +57,20 @@ func (r *reads) rearm(n int) {
 	}
 }
 
+// recvmmsg fills reads and returns how many. While each call brings all that it asks
+// for the next asks for twice as many, otherwise for as many as came.
 func (r *reads) recvmmsg(fd int) (int, unix.Errno) {
-	n, _, e := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&r.msgs[0])), uintptr(len(r.msgs)), unix.MSG_DONTWAIT, 0, 0)
-	return int(n), e
+	n, _, e := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&r.msgs[0])), uintptr(r.want), unix.MSG_DONTWAIT, 0, 0)
+	switch {
+	case e != 0:
+		r.want = 1
+		return 0, e
+	case int(n) == r.want:
+		r.want = min(2*r.want, len(r.msgs))
+	default:
+		r.want = int(n)
+	}
+	return int(n), 0
 }
 
 // data is what read i brought.

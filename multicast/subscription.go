@@ -27,6 +27,7 @@ type Subscription struct {
 	joined    [MaxLines]Line      // what lines were opened as
 	failing   [MaxLines]bool      // the last read failed, and that was told
 	tended    wire.Nanos          // when tend last ran
+	listened  wire.Nanos          // when the server's connection was last looked at
 	now       wire.Nanos          // of the last turn
 	deadline  wire.Nanos          // the next turn is due by then
 	discarded uint64              // datagrams that Config.Drop took out

@@ -213,6 +213,12 @@ func (s *Subscriber) repairing() bool {
 	return len(s.stream.gaps.list) > 0 && s.stream.gaps.list[0].counted
 }
 
+// Awaits reports whether the server is expected to say something soon: an answer, or
+// the stream itself. A loop that spins need not look for it all the time otherwise.
+func (s *Subscriber) Awaits() bool {
+	return s.tcp || s.conn.phase != up || len(s.asks.list) > 0 || s.definitions.needed
+}
+
 // over reports whether there is nothing more to do.
 func (s *Subscriber) over() bool { return s.fatal != nil || s.stream.ended }
 
