@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -108,7 +109,11 @@ func (k *Keeper) open() (err error) {
 		}
 		k.servers = append(k.servers, s)
 	}
-	k.watch = source.NewWatch(k.counter, nil)
+	most := k.cfg.WanderCap
+	if slices.Contains(k.cfg.Sources, "host") {
+		most = 0 // its bound rests on what disciplines the host, which may slew
+	}
+	k.watch = source.NewWatch(k.counter, most, nil)
 	return k.openTrail()
 }
 

@@ -11,7 +11,7 @@ import (
 
 // Offsets in an NTP packet.
 const (
-	offOrigin   = 24
+	offOrigin   = 24 // where the question's random bits come back
 	offTransmit = 40
 	ntpLen      = 48
 )
@@ -19,7 +19,7 @@ const (
 // A stampedConn is a UDP connection for one question and its answer. It has the
 // kernel stamp both, and keeps the stamps of the counter around them for where the
 // kernel does not. It skips every datagram that does not repeat the question's
-// random bits.
+// random bits, or that no server can mean.
 type stampedConn struct {
 	*net.UDPConn
 	counter  Counter
@@ -83,7 +83,7 @@ func (c *stampedConn) Read(b []byte) (int, error) {
 			return 0, err
 		}
 		c.read = c.counter.Now()
-		if n < ntpLen || !bytes.Equal(b[offOrigin:offOrigin+8], c.cookie[:]) {
+		if n < ntpLen || !bytes.Equal(b[offOrigin:offOrigin+8], c.cookie[:]) || !sane(b) {
 			c.skipped++
 			continue
 		}
@@ -91,6 +91,14 @@ func (c *stampedConn) Read(b []byte) (int, error) {
 		c.sent = c.transmitted()
 		return n, nil
 	}
+}
+
+// sane reports whether the powers of two in an answer, of its poll interval and its
+// precision in seconds, are such that a server can mean them. beevik/ntp shifts by
+// whatever comes, and panics at -128.
+func sane(b []byte) bool {
+	poll, precision := int8(b[2]), int8(b[3])
+	return poll >= -30 && poll <= 30 && precision >= -60 && precision <= 4
 }
 
 // transmitted takes the stamp of the question from the socket's error queue, 0 if

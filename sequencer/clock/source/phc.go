@@ -1,6 +1,7 @@
 package source
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -12,12 +13,16 @@ import (
 // PHC is a PTP hardware clock, kept on time by ptp4l or the hypervisor. The ioctl is
 // made by hand: x/sys fills in no clock to compare with, and means UTC.
 //
-// No machine without such a clock can test more than the errors.
+// A machine without such a clock tests all but the ioctl itself.
 type PHC struct {
-	file    *os.File
-	counter Counter
-	error   int64
-	tai     int
+	file     *os.File
+	ioctl    func(*unix.PtpSysOffsetExtended) error
+	counter  Counter
+	error    int64
+	tai      int
+	utc      bool  // the kernel, before 6.12, compares with the host's UTC only
+	zero     cross // the monotonic clock at the counter's zero: constant, ever better known
+	zeroRead bool
 }
 
 // OpenPHC opens /dev/ptpN. What the clock may be wrong against its own time scale,
@@ -29,6 +34,7 @@ func OpenPHC(path string, c Counter, maxError int64, tai int) (*PHC, error) {
 		return nil, err
 	}
 	p := &PHC{file: f, counter: c, error: maxError, tai: tai}
+	p.ioctl = p.sysOffset
 	if _, err := p.Read(); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -38,6 +44,14 @@ func OpenPHC(path string, c Counter, maxError int64, tai int) (*PHC, error) {
 
 // Close closes the device.
 func (p *PHC) Close() error { return p.file.Close() }
+
+func (p *PHC) sysOffset(x *unix.PtpSysOffsetExtended) error {
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, p.file.Fd(), unix.PTP_SYS_OFFSET_EXTENDED2, uintptr(unsafe.Pointer(x)))
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
 
 // phcSamples is how often one read compares the clocks; the closest counts.
 const phcSamples = 9
@@ -49,27 +63,60 @@ const phcDrift = 100e-6
 // Read compares the hardware clock with the counter.
 func (p *PHC) Read() (Reading, error) {
 	x := unix.PtpSysOffsetExtended{Samples: phcSamples, Clockid: unix.CLOCK_MONOTONIC}
-	before := p.counter.Now()
-	mono := clockNow(unix.CLOCK_MONOTONIC)
-	after := p.counter.Now()
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, p.file.Fd(), unix.PTP_SYS_OFFSET_EXTENDED2, uintptr(unsafe.Pointer(&x))); errno != 0 {
-		return Reading{}, fmt.Errorf("%w: %w", ErrNoClock, errno)
+	if p.utc {
+		x.Clockid = unix.CLOCK_REALTIME
 	}
-	low, high, at, ok := closest(x.Ts[:min(x.Samples, phcSamples)])
+	before := p.counter.cross()
+	err := p.ioctl(&x)
+	if errors.Is(err, unix.EINVAL) && !p.utc {
+		p.utc = true
+		return p.Read()
+	}
+	if err != nil {
+		return Reading{}, fmt.Errorf("%w: %w", ErrNoClock, err)
+	}
+	host, ok := before.meet(p.counter.cross())
+	if !p.utc {
+		host, ok = p.monotonic(), true
+	}
+	if !ok {
+		return Reading{}, ErrStepped
+	}
+	return p.reading(x.Ts[:min(x.Samples, phcSamples)], host)
+}
+
+// monotonic is the kernel's monotonic clock less the counter, which counts from some
+// reading of it. That does not change, so all comparisons are true at once.
+func (p *PHC) monotonic() cross {
+	for range tries {
+		before := p.counter.Now()
+		mono := clockNow(unix.CLOCK_MONOTONIC)
+		after := p.counter.Now()
+		x := cross{mono - after, mono - before}
+		if p.zeroRead {
+			x = cross{max(x.Low, p.zero.Low), min(x.High, p.zero.High)}
+		}
+		p.zero, p.zeroRead = x, true
+	}
+	return p.zero
+}
+
+// reading is what the samples say of UTC less the counter; host is the clock that
+// the samples compare with, less the counter.
+func (p *PHC) reading(samples [][3]unix.PtpClockTime, host cross) (Reading, error) {
+	low, high, at, ok := closest(samples)
 	if !ok {
 		return Reading{}, ErrNoClock
 	}
-	// The counter is the monotonic clock less its reading at the counter's zero.
-	zeroLow, zeroHigh := mono-after, mono-before
 	utc := int64(p.tai) * 1e9
 	return Reading{
-		Counter: at - zeroHigh, Low: low + zeroLow - utc - p.error, High: high + zeroHigh - utc + p.error,
-		Drift: phcDrift, TAI: p.tai, From: "the PTP clock " + p.file.Name(),
+		Counter: at - host.High, Low: low + host.Low - utc - p.error, High: high + host.High - utc + p.error,
+		Drift: phcDrift, TAI: p.tai, From: "the PTP clock",
 	}, nil
 }
 
 // closest takes the sample with the shortest window: the hardware's time less the
-// monotonic clock, and the latter's reading.
+// clock compared with, and the latter's reading.
 func closest(samples [][3]unix.PtpClockTime) (low, high, at int64, ok bool) {
 	window := int64(math.MaxInt64)
 	for _, s := range samples {
