@@ -49,6 +49,9 @@ type checker struct {
 func (c *checker) record(r *Record) error {
 	switch r.Kind {
 	case KindHeader:
+		if err := r.Header.Assumption.valid(); err != nil {
+			return unsound(r, "%v", err)
+		}
 		*c = checker{Checked: c.Checked, assume: r.Header.Assumption, facts: make([]factSet, r.Header.Assumption.Servers)}
 	case KindSample:
 		c.Samples++
@@ -94,7 +97,7 @@ func (c *checker) sample(r *Record) error {
 
 // update derives the interval of an anchor, and holds the anchor against it.
 func (c *checker) update(r *Record) error {
-	u := r.Update
+	u, before := r.Update, c.anchor
 	c.anchor = u
 	if u.Known {
 		if err := c.know(r); err != nil {
@@ -121,6 +124,21 @@ func (c *checker) update(r *Record) error {
 		if at <= u.End {
 			c.Slack = max(c.Slack, max(gotAhead, gotBehind)-max(ahead, behind))
 		}
+	}
+	return c.early(r, before)
+}
+
+// early holds what an anchor says of the time from its publication to its start, when
+// the line before still holds, against what follows from the interval.
+func (c *checker) early(r *Record, before *Update) error {
+	u := r.Update
+	if before == nil || !u.Known || u.Counter < before.Start || u.Counter >= u.Start {
+		return nil
+	}
+	ahead, behind := c.farthest(before, u.Counter)
+	growth := max(math.Abs(u.AheadGrowth), math.Abs(u.BehindGrowth)) + math.Abs(before.Rate-u.Rate) + u.WanderCap
+	if got := max(u.Ahead, u.Behind) + growth*float64(u.Start-u.Counter); got < max(ahead, behind)-rounding {
+		return unsound(r, "published at counter %d true time can be %.0f ns off, published are %.0f", u.Counter, max(ahead, behind), got)
 	}
 	return nil
 }

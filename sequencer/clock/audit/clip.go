@@ -2,6 +2,7 @@ package audit
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"math/bits"
 )
@@ -25,6 +26,25 @@ func (f *factSet) add(s *Sample, base int64, a Assume) {
 	f.most = append(f.most, bound{s.Sent, float64(s.T2 + s.Error - s.Sent - base)})
 	f.least = append(f.least, bound{s.Received, float64(s.T3 - s.Error - s.Received - base)})
 	f.probation = f.probation && len(f.most) < a.MinSamples
+}
+
+// More would take too long to check.
+const (
+	mostServers = 9
+	mostSamples = 128
+)
+
+// valid refuses assumptions with which nothing can be derived.
+func (a *Assume) valid() error {
+	switch {
+	case a.Servers < 1 || a.Servers > mostServers || a.Faulty < 0 || 2*a.Faulty >= a.Servers:
+		return fmt.Errorf("%d of %d servers may lie", a.Faulty, a.Servers)
+	case !(a.Drift > 0 && a.Wander > 0 && a.WanderCap > 0) || a.Drift > 1e-3:
+		return fmt.Errorf("drift %g, wander %g and its cap %g are none", a.Drift, a.Wander, a.WanderCap)
+	case a.Samples < 1 || a.Samples > mostSamples || a.MinSamples < 1:
+		return fmt.Errorf("%d samples of at least %d", a.Samples, a.MinSamples)
+	}
+	return nil
 }
 
 // drifted is how far theta can leave its tangent, ns.

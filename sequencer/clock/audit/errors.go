@@ -9,7 +9,9 @@ import (
 var (
 	ErrDamaged = errors.New("audit: the trail is damaged")
 	ErrNoTrail = errors.New("audit: no trail in this directory")
-	ErrClosed  = errors.New("audit: the trail is closed")
+	ErrBusy    = errors.New("audit: another process keeps its trail in this directory")
+	ErrHead    = errors.New("audit: the trail lacks the block that it is to be held against: its end was cut off, or it is another trail")
+	ErrTerms   = errors.New("audit: terms that no report can have")
 	ErrUnsound = errors.New("audit: a published bound does not follow from the trail")
 )
 

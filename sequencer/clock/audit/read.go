@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,7 +37,7 @@ var (
 // fileReader walks over the blocks of one file.
 type fileReader struct {
 	name    string
-	file    *os.File
+	file    io.ReadCloser
 	decoder *zstd.Decoder
 	size    int64
 	offset  int64 // of the next block
@@ -51,7 +52,17 @@ func openFile(name string) (*fileReader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &fileReader{name: name, file: f}
+	st, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return newReader(name, f, st.Size())
+}
+
+// newReader reads a file of that name and size; it closes it at the end, and on error.
+func newReader(name string, f io.ReadCloser, size int64) (*fileReader, error) {
+	r := &fileReader{name: name, file: f, size: size}
 	if err := r.begin(); err != nil {
 		r.close()
 		return nil, err
@@ -60,11 +71,6 @@ func openFile(name string) (*fileReader, error) {
 }
 
 func (r *fileReader) begin() error {
-	st, err := r.file.Stat()
-	if err != nil {
-		return err
-	}
-	r.size = st.Size()
 	var head [fileHead]byte
 	if _, err := io.ReadFull(r.file, head[:]); err != nil {
 		return r.damage("no room for the file's head")
@@ -74,6 +80,7 @@ func (r *fileReader) begin() error {
 	}
 	copy(r.before[:], head[len(magic):])
 	r.last, r.offset = sha256.Sum256(head[:]), int64(fileHead)
+	var err error
 	r.decoder, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(256<<20))
 	return err
 }
@@ -127,6 +134,15 @@ func (r *fileReader) records(packed []byte) ([]Record, error) {
 	if err != nil {
 		return nil, err
 	}
+	records, err := parse(raw)
+	if n := len(records); n > 0 {
+		r.after = records[n-1].UTC
+	}
+	return records, err
+}
+
+// parse reads the records of a block.
+func parse(raw []byte) ([]Record, error) {
 	var out []Record
 	for d := json.NewDecoder(bytes.NewReader(raw)); ; {
 		var rec Record
@@ -135,7 +151,9 @@ func (r *fileReader) records(packed []byte) ([]Record, error) {
 		} else if err != nil {
 			return nil, fmt.Errorf("record %d: %w", len(out), err)
 		}
-		r.after = rec.UTC
+		if err := rec.valid(); err != nil {
+			return nil, fmt.Errorf("record %d: %w", len(out), err)
+		}
 		out = append(out, rec)
 	}
 }
@@ -149,34 +167,47 @@ type Summary struct {
 	Last    int64  `json:"last_utc"`
 	Lost    uint64 `json:"lost"`  // records that were dropped, or bytes torn, by the trail's own word
 	Ended   bool   `json:"ended"` // the last record closes the trail
+	Head    string `json:"head"`  // hash of the last block: noted elsewhere, it proves later that nothing before it was changed or cut off
 }
 
 // Walk reads the whole trail, checks every hash, and hands over each record in order
 // until visit returns an error; visit may be nil. A *Damage names the first place
 // that does not hold.
 func Walk(dir string, visit func(r *Record) error) (Summary, error) {
+	return walkThrough(dir, "", visit)
+}
+
+func walkThrough(dir, head string, visit func(r *Record) error) (Summary, error) {
 	files, err := Files(dir)
 	if err == nil && len(files) == 0 {
 		err = ErrNoTrail
 	}
-	w := walker{visit: visit}
+	w := walker{visit: visit, head: strings.ToLower(head)}
 	for _, name := range files {
 		if err != nil {
 			break
 		}
 		err = w.file(name)
 	}
+	if err == nil && head != "" && !w.met {
+		err = ErrHead
+	}
 	return w.Summary, err
 }
 
 // Verify checks every hash of a trail. A *Damage names the first place that does not
-// hold.
-func Verify(dir string) (Summary, error) { return Walk(dir, nil) }
+// hold. head, if not empty, is the Head of an earlier time: ErrHead says that the trail
+// does not go through it.
+func Verify(dir, head string) (Summary, error) {
+	return walkThrough(dir, head, nil)
+}
 
 type walker struct {
 	Summary
 	visit func(r *Record) error
 	last  hash
+	head  string // to be met
+	met   bool
 }
 
 func (w *walker) file(name string) error {
@@ -187,6 +218,7 @@ func (w *walker) file(name string) error {
 	defer r.close()
 	r.after = w.Last
 	if r.before != w.last {
+		r.offset = 0
 		return r.damage("it does not follow the file before: that was cut, changed or taken away")
 	}
 	w.Files++
@@ -202,6 +234,8 @@ func (w *walker) file(name string) error {
 			return err
 		}
 		w.Blocks++
+		w.Head = hex.EncodeToString(r.last[:])
+		w.met = w.met || w.Head == w.head
 		if err := w.records(records); err != nil {
 			return err
 		}

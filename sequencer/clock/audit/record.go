@@ -1,5 +1,7 @@
 package audit
 
+import "fmt"
+
 // Kind is what a record tells.
 type Kind string
 
@@ -28,6 +30,42 @@ type Record struct {
 	Sample *Sample `json:"sample,omitempty"`
 	Update *Update `json:"update,omitempty"`
 	Second *Second `json:"second,omitempty"`
+}
+
+// most is the largest time or counter that a record can have, ns: sums of two fit.
+const most = 1 << 61
+
+func inRange(values ...int64) bool {
+	for _, v := range values {
+		if v < -most || v > most {
+			return false
+		}
+	}
+	return true
+}
+
+// valid refuses what no clock writes.
+func (r *Record) valid() error {
+	bad := !inRange(r.UTC)
+	switch r.Kind {
+	case KindHeader:
+		bad = bad || r.Header == nil
+	case KindSample:
+		s := r.Sample
+		bad = bad || s == nil || !inRange(s.Sent, s.Received, s.T2, s.T3, s.Error, s.RootDelay, s.Dispersion)
+	case KindUpdate:
+		u := r.Update
+		bad = bad || u == nil || !inRange(u.Counter, u.Low, u.High, u.Start, u.End, u.Time, u.Shift)
+	case KindSecond:
+		s := r.Second
+		bad = bad || s == nil || !inRange(s.Bound, s.Offset, s.From, s.To) || s.To < s.From
+	case "":
+		bad = true
+	}
+	if bad {
+		return fmt.Errorf("a record of kind %q that no clock writes", r.Kind)
+	}
+	return nil
 }
 
 // Header is the design record: what every bound of the trail rests on.

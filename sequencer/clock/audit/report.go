@@ -52,6 +52,7 @@ type Report struct {
 	Samples    map[string]uint64 `json:"samples"` // how many were used, or why not
 	Plot       []Point           `json:"plot"`
 	Compliant  bool              `json:"compliant"`
+	until      int64             // UTC: time before is counted
 	bounds     []int64
 	all        []int64
 	widthOfDot int64
@@ -60,6 +61,9 @@ type Report struct {
 // MaxEvents is how many events a report lists.
 const MaxEvents = 1000
 
+// mostWindows is how many windows a report has.
+const mostWindows = 100_000
+
 // points is how many columns the plot has.
 const points = 800
 
@@ -67,28 +71,37 @@ const points = 800
 // a record is not covered. A damaged trail is a *Damage, and no report.
 func NewReport(dir string, t Terms) (*Report, error) {
 	if t.Window < time.Second || t.Limit <= 0 || t.Coverage < 0 || t.Coverage > 1 {
-		return nil, fmt.Errorf("audit: a limit above 0, windows of a second or more and a coverage from 0 to 1 are needed, not %v, %v, %v", t.Limit, t.Window, t.Coverage)
+		return nil, fmt.Errorf("%w: a limit above 0, windows of a second or more and a coverage from 0 to 1 are needed, not %v, %v, %v", ErrTerms, t.Limit, t.Window, t.Coverage)
 	}
-	s, err := Verify(dir)
+	s, err := Verify(dir, "")
 	if err != nil {
 		return nil, err
 	}
+	return report(t, s, func(visit func(*Record) error) error {
+		_, err := Walk(dir, visit)
+		return err
+	})
+}
+
+// report judges the records that walk gives.
+func report(t Terms, s Summary, walk func(visit func(*Record) error) error) (*Report, error) {
 	if t.From == 0 {
 		t.From = wire.Nanos(s.First)
 	}
 	if t.To == 0 {
 		t.To = wire.Nanos(s.Last)
 	}
+	if n := (t.To - t.From) / wire.Nanos(t.Window); t.To <= t.From || n > mostWindows {
+		return nil, fmt.Errorf("%w: from %s to %s in windows of %v", ErrTerms, utcText(int64(t.From)), utcText(int64(t.To)), t.Window)
+	}
 	r := &Report{Terms: t, Trail: s, Samples: map[string]uint64{}}
 	r.widthOfDot = max(int64(t.To-t.From)/points, 1)
 	r.Total = Window{From: int64(t.From), To: int64(t.To)}
-	if _, err := Walk(dir, r.record); err != nil {
+	if err := walk(r.record); err != nil {
 		return nil, err
 	}
-	if t.To > t.From {
-		r.openWindow(int64(t.To) - 1)
-		r.closeWindow()
-	}
+	r.openWindow(int64(t.To) - 1)
+	r.closeWindow()
 	r.finish()
 	return r, nil
 }
@@ -104,9 +117,7 @@ func (r *Report) record(rec *Record) error {
 		}
 		r.Samples[reason]++
 	case KindSecond:
-		if rec.UTC >= int64(r.Terms.From) && rec.UTC < int64(r.Terms.To) {
-			r.second(rec.UTC, rec.Second)
-		}
+		r.second(rec.UTC, rec.Second)
 	case KindState, KindDisruption, KindAlarm, KindLeap, KindLost:
 		if len(r.Events) == MaxEvents {
 			r.Unlisted++
@@ -117,29 +128,50 @@ func (r *Report) record(rec *Record) error {
 	return nil
 }
 
-// second adds one row to its window, to the total and to the plot.
+// longestRow is how much time one row can cover, ns: that of a stalled loop covers
+// little.
+const longestRow = 2e9
+
+// second adds one row to the windows that it lies in, to the total and to the plot.
+// Time that an earlier row covered is not counted again.
 func (r *Report) second(utc int64, s *Second) {
-	r.openWindow(utc)
-	w := &r.Windows[len(r.Windows)-1]
-	length := float64(max(min(s.To-s.From, 2e9), 0)) // a row of a stalled loop covers little
-	for _, w := range [...]*Window{w, &r.Total} {
-		w.Stamps += s.Stamps
-		if !promised(s.State) {
-			w.Over += s.Stamps
-			continue
+	from, end := max(utc, r.until, int64(r.Terms.From)), min(utc+min(s.To-s.From, longestRow), int64(r.Terms.To))
+	if from >= end {
+		return
+	}
+	r.until = end
+	stamps := s.Stamps
+	for from < end {
+		r.openWindow(from)
+		w := &r.Windows[len(r.Windows)-1]
+		to := min(end, w.To)
+		w.add(s, to-from, stamps, int64(r.Terms.Limit))
+		r.Total.add(s, to-from, stamps, int64(r.Terms.Limit))
+		if promised(s.State) {
+			r.bounds = append(r.bounds, s.Bound)
 		}
-		w.Promised += length
-		w.Max, w.MaxOffset = max(w.Max, s.Bound), max(w.MaxOffset, max(s.Offset, -s.Offset))
-		if s.Bound > int64(r.Terms.Limit) {
-			w.Over += s.Stamps
-			continue
-		}
-		w.Covered += length
+		from, stamps = to, 0
 	}
 	if promised(s.State) {
-		r.bounds, r.all = append(r.bounds, s.Bound), append(r.all, s.Bound)
+		r.all = append(r.all, s.Bound)
 	}
-	r.dot(utc, s)
+	r.dot(max(utc, int64(r.Terms.From)), s)
+}
+
+// add takes length ns of a row.
+func (w *Window) add(s *Second, length int64, stamps uint64, limit int64) {
+	w.Stamps += stamps
+	if !promised(s.State) {
+		w.Over += stamps
+		return
+	}
+	w.Promised += float64(length)
+	w.Max, w.MaxOffset = max(w.Max, s.Bound), max(w.MaxOffset, max(s.Offset, -s.Offset))
+	if s.Bound > limit {
+		w.Over += stamps
+		return
+	}
+	w.Covered += float64(length)
 }
 
 func (r *Report) dot(utc int64, s *Second) {
@@ -169,9 +201,7 @@ func (r *Report) openWindow(utc int64) {
 			from = r.closeWindow()
 		}
 		to := from + int64(r.Terms.Window)
-		if end := int64(r.Terms.To); to > end && end > from {
-			to = end
-		}
+		to = min(to, int64(r.Terms.To))
 		r.Windows = append(r.Windows, Window{From: from, To: to})
 	}
 }

@@ -4,12 +4,14 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
+	"golang.org/x/sys/unix"
 
 	"github.com/tapecast/tapecast/feed/wire"
 )
@@ -40,6 +42,7 @@ type Trail struct {
 	lost    uint64
 	closed  bool
 
+	lock *os.File // held while the trail is open
 	file *os.File
 	day  string
 	last hash
@@ -48,7 +51,8 @@ type Trail struct {
 
 // Open goes on with the trail in the directory, which is made if need be, with h as
 // the next record. A block that a crash left half-written is cut off, and that is
-// recorded; other damage is an error, and nothing is written.
+// recorded; other damage is an error, and nothing is written. ErrBusy says that
+// another process writes there.
 func Open(dir string, h Header, now wire.Nanos) (*Trail, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, err
@@ -58,8 +62,12 @@ func Open(dir string, h Header, now wire.Nanos) (*Trail, error) {
 		return nil, err
 	}
 	t := &Trail{dir: dir, encoder: e, when: now}
+	if t.lock, err = hold(dir); err != nil {
+		return nil, err
+	}
 	torn, err := t.resume()
 	if err != nil {
+		t.lock.Close()
 		return nil, err
 	}
 	if torn > 0 {
@@ -67,6 +75,19 @@ func Open(dir string, h Header, now wire.Nanos) (*Trail, error) {
 	}
 	t.Put(Record{Kind: KindHeader, UTC: int64(now), Header: &h})
 	return t, nil
+}
+
+// hold locks a directory for one writer.
+func hold(dir string) (*os.File, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return nil, ErrBusy
+	}
+	return f, nil
 }
 
 // resume finds the last hash, and cuts a torn block off the last file.
@@ -104,10 +125,11 @@ func (t *Trail) resume() (torn int64, err error) {
 // cut takes a torn block off the end of a file, and keeps it beside it: should it
 // have been more than that, nothing is gone.
 func cut(r *fileReader) (torn int64, err error) {
-	rest := make([]byte, r.size-r.offset)
-	if _, err := r.file.ReadAt(rest, r.offset); err != nil {
+	whole, err := os.ReadFile(r.name)
+	if err != nil {
 		return 0, err
 	}
+	rest := whole[r.offset:]
 	aside := fmt.Sprintf("%s.torn-%d", r.name, r.offset)
 	if err := os.WriteFile(aside, rest, 0o640); err != nil {
 		return 0, err
@@ -146,11 +168,9 @@ func (t *Trail) Close(now wire.Nanos) error {
 	t.mu.Unlock()
 	err := t.write(now)
 	if t.file != nil {
-		if e := t.file.Close(); err == nil {
-			err = e
-		}
+		err = errors.Join(err, t.file.Close())
 	}
-	return err
+	return errors.Join(err, t.lock.Close())
 }
 
 // take hands over what is pending, with a note of what is not.
@@ -224,6 +244,11 @@ func (t *Trail) block(records []Record) error {
 	if err != nil {
 		return err
 	}
+	return t.append(raw)
+}
+
+// append writes one block of lines.
+func (t *Trail) append(raw []byte) error {
 	packed := t.encoder.EncodeAll(raw, nil)
 	b := make([]byte, blockHead, blockHead+len(packed))
 	binary.LittleEndian.PutUint32(b, uint32(len(packed)))
@@ -238,8 +263,7 @@ func (t *Trail) block(records []Record) error {
 		err = t.file.Sync()
 	}
 	if err != nil {
-		_ = t.file.Truncate(at)
-		return err
+		return errors.Join(err, t.file.Truncate(at))
 	}
 	t.last = next
 	return nil

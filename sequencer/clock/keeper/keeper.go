@@ -215,6 +215,9 @@ func (k *Keeper) Run(ctx context.Context, start func(loop func())) error {
 const lookEvery = 100 * time.Millisecond
 
 func (k *Keeper) control(ctx context.Context) error {
+	if k.opt.Stamps != nil {
+		k.stamps = k.opt.Stamps()
+	}
 	k.tick()
 	if err := k.lost(); err != nil {
 		return err
@@ -226,6 +229,7 @@ func (k *Keeper) control(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
+			k.row(k.force, k.counter.Now(), 0)
 			k.put(audit.Record{Kind: audit.KindState, Text: "the program ends"})
 			return nil
 		case a := <-k.answers:

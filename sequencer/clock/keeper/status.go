@@ -126,7 +126,7 @@ func (k *Keeper) record(old, a *clock.Anchor, counter int64, from string) {
 	case known:
 		k.from = "ntp"
 	}
-	k.second(old, a)
+	k.second(old, a, counter)
 	line := k.est.Line()
 	u := &audit.Update{
 		Counter: i.Counter, Known: known, From: from, Low: i.Low, High: i.High, PhiLow: i.PhiLow, PhiHigh: i.PhiHigh, Fixed: i.Fixed,
@@ -144,13 +144,29 @@ func (k *Keeper) record(old, a *clock.Anchor, counter int64, from string) {
 func finite(v float64) float64 { return min(v, 1e18) }
 
 // second writes what the clock said while old was in force.
-func (k *Keeper) second(old, a *clock.Anchor) {
-	if old.End == 0 || old.Segment == a.Segment {
+func (k *Keeper) second(old, a *clock.Anchor, counter int64) {
+	if old.Segment != a.Segment {
+		k.row(old, a.Start, a.Bound(counter))
+	}
+}
+
+// mostBound is the widest bound that a row states, ns.
+const mostBound = 1 << 60
+
+// row writes what the clock said from the start of an anchor until a counter reading;
+// least is the widest bound that some said by another anchor.
+func (k *Keeper) row(old *clock.Anchor, until, least int64) {
+	if old.End == 0 || until <= old.Start {
 		return
 	}
-	bound := max(old.Bound(old.Start), old.Bound(a.Start))
-	_, c := old.Read(a.Start)
-	s := &audit.Second{Bound: bound, State: uint8(c.State), From: old.Start, To: a.Start, Offset: int64((old.Behind - old.Ahead) / 2)}
+	_, c := old.Read(until)
+	s := &audit.Second{
+		Bound: max(old.Bound(old.Start), old.Bound(until), least), State: uint8(c.State), From: old.Start, To: until,
+		Offset: int64((old.Behind - old.Ahead) / 2),
+	}
+	if s.Bound > mostBound {
+		s.Bound = -1
+	}
 	if k.opt.Stamps != nil {
 		n := k.opt.Stamps()
 		s.Stamps, k.stamps = n-k.stamps, n
