@@ -33,7 +33,7 @@ help: ## print this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
 
 needs: go-version ## say what is missing for all tests to run
-	@for tool in ip:iproute2 nft:nftables ethtool:ethtool strace:strace jq:jq zstd:zstd; do \
+	@for tool in ip:iproute2 nft:nftables ethtool:ethtool strace:strace jq:jq zstd:zstd chronyd:chrony; do \
 		command -v $${tool%%:*} >/dev/null || \
 		echo "make: no $${tool%%:*}, tests that need it will skip: apt-get install $${tool##*:}" >&2; \
 	done

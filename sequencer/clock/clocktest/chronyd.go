@@ -2,6 +2,7 @@ package clocktest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -28,7 +29,11 @@ const ChronydKey = "00112233445566778899aabbccddeeff"
 // chronyd; it fails instead where TAPECAST_REQUIRE lists chrony.
 func StartChronyd(t testing.TB, n int) *Chronyd {
 	t.Helper()
-	if _, err := exec.LookPath("chronyd"); err != nil {
+	_, err := exec.LookPath("chronyd")
+	if err == nil && os.Geteuid() != 0 {
+		err = errors.New("not root, which chronyd must be at its start")
+	}
+	if err != nil {
 		if strings.Contains(","+os.Getenv("TAPECAST_REQUIRE")+",", ",chrony,") {
 			t.Fatalf("required on this machine: chrony: %v", err)
 		}
