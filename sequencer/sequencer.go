@@ -155,57 +155,55 @@ func (s *Sequencer) Recovered(id feed.InputID) uint64 {
 
 // Put implements feed.Sink.
 func (s *Sequencer) Put(in feed.Input, msg []byte) error {
-	if err := s.accepts(in, msg); err != nil {
-		return err
+	if int(in.ID) >= len(s.inputs) || s.ended {
+		return s.refuses(in)
 	}
-	if !s.open {
-		if err := s.openPacket(); err != nil {
-			return err
-		}
-	}
-	if !s.builder.Add(msg, s.now) {
-		s.Flush()
-		if err := s.openPacket(); err != nil {
-			return err
-		}
-		s.builder.Add(msg, s.now)
-	}
-	s.took(in)
-	return nil
-}
-
-// accepts says why a message is not taken, or nil.
-func (s *Sequencer) accepts(in feed.Input, msg []byte) error {
-	if s.ended {
-		return feed.ErrEnded
+	i := &s.inputs[in.ID]
+	if in.Seq != i.last+1 && in.Seq != 0 {
+		return i.disorder(in.Seq)
 	}
 	if err := wire.CheckMessage(msg); err != nil {
 		return err
 	}
-	if int(in.ID) >= len(s.inputs) {
-		return fmt.Errorf("sequencer: input %d is not registered", in.ID)
+	if !s.open || !s.builder.Add(msg, s.now) {
+		if err := s.putFirst(msg); err != nil {
+			return err
+		}
 	}
-	switch last := s.inputs[in.ID].last; {
-	case in.Seq == 0 || in.Seq == last+1:
-		return nil
-	case in.Seq <= last:
-		return feed.ErrDuplicate
-	default:
-		return feed.ErrInputGap
+	if in.Seq != 0 {
+		i.last = in.Seq
+		if i.touched != s.first {
+			i.touched = s.first
+			s.touched = append(s.touched, in.ID)
+		}
 	}
+	return nil
 }
 
-// took notes how far an input has come, and that the open packet says so.
-func (s *Sequencer) took(in feed.Input) {
-	if in.Seq == 0 {
-		return
+// refuses says why nothing is taken from an input.
+func (s *Sequencer) refuses(in feed.Input) error {
+	if s.ended {
+		return feed.ErrEnded
 	}
-	i := &s.inputs[in.ID]
-	i.last = in.Seq
-	if i.touched != s.first {
-		i.touched = s.first
-		s.touched = append(s.touched, in.ID)
+	return fmt.Errorf("sequencer: input %d is not registered", in.ID)
+}
+
+// disorder says why seq, which is not the next, is not taken.
+func (i *input) disorder(seq uint64) error {
+	if seq <= i.last {
+		return feed.ErrDuplicate
 	}
+	return feed.ErrInputGap
+}
+
+// putFirst puts msg into a new packet.
+func (s *Sequencer) putFirst(msg []byte) error {
+	s.Flush()
+	if err := s.openPacket(); err != nil {
+		return err
+	}
+	s.builder.Add(msg, s.now)
+	return nil
 }
 
 // openPacket begins a packet in history's memory.

@@ -30,10 +30,7 @@ func (b *Builder) Len() int { return b.n }
 // stamp must not be below the previous one. Add reports false, and adds nothing,
 // when the packet has no room: the caller closes it and opens the next.
 func (b *Builder) Add(msg []byte, stamp Nanos) bool {
-	if b.count == 0 {
-		b.first, b.last = stamp, stamp
-	}
-	if stamp != b.last {
+	if stamp != b.last || b.count == 0 {
 		return b.addStamped(msg, stamp)
 	}
 	room := b.buf[b.n:]
@@ -45,8 +42,12 @@ func (b *Builder) Add(msg []byte, stamp Nanos) bool {
 	return true
 }
 
-// addStamped adds msg with its stamp's offset put in behind the message header.
+// addStamped adds the first message, or one with its stamp's offset put in behind
+// the message header.
 func (b *Builder) addStamped(msg []byte, stamp Nanos) bool {
+	if b.count == 0 {
+		return b.addFirst(msg, stamp)
+	}
 	room, off := b.buf[b.n:], stamp-b.first
 	if len(msg)+stampLen > len(room) || b.count == 1<<16-1 || off > 1<<32-1 {
 		return false
@@ -58,6 +59,17 @@ func (b *Builder) addStamped(msg []byte, stamp Nanos) bool {
 	le.PutUint32(room[HeadLen:], uint32(off))
 	b.last = stamp
 	b.added(msg[offKind], len(msg)+stampLen)
+	return true
+}
+
+// addFirst adds a message whose stamp is the packet's.
+func (b *Builder) addFirst(msg []byte, stamp Nanos) bool {
+	b.first, b.last = stamp, stamp
+	if len(msg) > len(b.buf)-b.n {
+		return false
+	}
+	copy(b.buf[b.n:], msg)
+	b.added(msg[offKind], len(msg))
 	return true
 }
 
