@@ -100,6 +100,7 @@ type Config struct {
 	Heartbeat  time.Duration
 	History    int64 // bytes in memory; 64 MiB
 	Segment    int64 // bytes of a journal segment; 64 MiB
+	Prewrite   int64 // bytes of journal that Open writes ahead, as zeros; 0
 
 	Clock keeper.Config // keeper.Default, where it names no source
 
@@ -222,6 +223,7 @@ func (c *Config) checkNumbers() *ConfigError {
 		{"ttl", int64(c.TTL), 0, 255},
 		{"history", c.History, 1 << 20, 1 << 40},
 		{"segment", c.Segment, 1 << 20, 1 << 40},
+		{"prewrite", c.Prewrite, 0, 1 << 45},
 		{"heartbeat", int64(c.Heartbeat), int64(time.Millisecond), int64(time.Minute)},
 	} {
 		if n.v < n.low || n.v > n.high {

@@ -184,7 +184,7 @@ func (d *Daemon) recover() error {
 
 func (d *Daemon) options(s wire.Session) journal.Options {
 	return journal.Options{
-		Dir: d.cfg.Journal, Session: s, Channel: d.cfg.Channel, SegmentBytes: d.cfg.Segment,
+		Dir: d.cfg.Journal, Session: s, Channel: d.cfg.Channel, SegmentBytes: d.cfg.Segment, Prewrite: d.cfg.Prewrite,
 		Strict: d.cfg.Durability == Strict,
 	}
 }

@@ -93,6 +93,7 @@ func serveSettings(c *daemon.Config) []settings.Setting {
 		{Name: "heartbeat", Value: settings.Duration(&c.Heartbeat), Usage: "longest silence on the lines"},
 		{Name: "history", Value: settings.Size(&c.History), Usage: "memory for repairs; older packets come from the journal"},
 		{Name: "segment", Value: settings.Size(&c.Segment), Usage: "size of one file of the journal"},
+		{Name: "prewrite", Value: settings.Size(&c.Prewrite), Usage: "so much of the journal is made and filled with zeros at the start, which a disk then takes several times as fast; the next start keeps what is left"},
 		{Name: "wait", Value: settings.Choice(&c.Wait, string(daemon.Block), string(daemon.Yield), string(daemon.Spin)), Usage: "what to do when there is nothing to do: spin takes a CPU for the least latency"},
 	}
 }

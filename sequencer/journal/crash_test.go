@@ -26,7 +26,7 @@ type story struct {
 }
 
 func (s *story) live(t *testing.T, fs *journaltest.FS, rng *rand.Rand, packets int) (err error) {
-	o := journal.Options{Strict: rng.IntN(2) == 0, SegmentBytes: 4 << 10}
+	o := journal.Options{Strict: rng.IntN(2) == 0, SegmentBytes: 4 << 10, Prewrite: int64(rng.IntN(3)) * (7 << 10)}
 	r, err := start(t, o, fs)
 	if r.w != nil {
 		if rng.IntN(2) == 0 {

@@ -68,7 +68,7 @@
 //   - the process dies: fast, what Step had not written; strict, nothing that was
 //     visible.
 //   - power fails: fast, also what was written since the last sync, at most
-//     SyncEvery or 4 MiB ago; strict, nothing that was visible.
+//     SyncEvery or 16 MiB ago; strict, nothing that was visible.
 //   - the disk then also loses bytes that it had synced: rot is told from a torn
 //     tail up to the last commit record that survives, which is one sync behind
 //     while packets flow, and level a step later when they pause.
@@ -79,9 +79,9 @@
 // # Bounds
 //
 //   - batch of one Step: 1 MiB and one record; what does not fit waits in history.
-//   - unsynced in fast mode: SyncEvery or 4 MiB; in strict mode one batch.
+//   - unsynced in fast mode: SyncEvery or 16 MiB; in strict mode one batch.
 //   - index: 32 bytes of memory for each 256 KiB of journal.
 //   - blocks read for repair and kept: 16 of about 256 KiB; one more reader of
 //     another block gets feed.ErrBusy. Readers of one block share one read.
-//   - prepared segments: one. Disk grows by the session; nothing is deleted.
+//   - prepared segments: one, and those that Prewrite asks for. Disk grows by the session; nothing is deleted.
 package journal

@@ -118,6 +118,17 @@ func (f osFile) Preallocate(size int64) error {
 	return f.control("fallocate", func(fd int) error { return unix.Fallocate(fd, 0, 0, size) })
 }
 
+// Holes reports whether a part of the file was never written, or cannot be told.
+func (f osFile) Holes() bool {
+	size, err := f.Size()
+	if err != nil {
+		return true
+	}
+	const seekHole = 4 // SEEK_HOLE: unwritten extents count as holes
+	at, err := f.Seek(0, seekHole)
+	return err != nil || at < size
+}
+
 // control runs one system call on the descriptor, again when a signal stops it.
 func (f osFile) control(op string, call func(fd int) error) error {
 	for {

@@ -16,8 +16,8 @@ const (
 	MaxSegment     = 1 << 30                // bytes
 	DefaultSync    = wire.Nanos(10_000_000) // ns
 
-	maxUnsynced = 4 << 20 // bytes: fast mode syncs no later than this
-	batchBytes  = 1 << 20 // bytes of one write
+	maxUnsynced = 16 << 20 // bytes: fast mode syncs no later than this
+	batchBytes  = 1 << 20  // bytes of one write
 )
 
 // Options says where a journal is and how it promises.
@@ -28,6 +28,7 @@ type Options struct {
 	SegmentBytes int64      // default DefaultSegment; existing segments keep theirs
 	Strict       bool       // sync every batch at once; otherwise every SyncEvery
 	SyncEvery    wire.Nanos // ns, default DefaultSync; what a power cut may lose in fast mode
+	Prewrite     int64      // bytes of segments that Open makes and fills with zeros before it returns; 0 none
 	Relay        bool       // packets come from a sequencer elsewhere: its epoch may go on where the journal ends
 	FS           FS         // nil: OS
 }
@@ -47,6 +48,8 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("%w: no directory given", ErrConfig)
 	case o.Session == 0:
 		return o, fmt.Errorf("%w: no session given", ErrConfig)
+	case o.Prewrite < 0:
+		return o, fmt.Errorf("%w: %d bytes cannot be written ahead", ErrConfig, o.Prewrite)
 	case o.SegmentBytes < MinSegment || o.SegmentBytes > MaxSegment:
 		return o, fmt.Errorf("%w: a segment of %d bytes is not within %d and %d", ErrConfig, o.SegmentBytes, MinSegment, MaxSegment)
 	}

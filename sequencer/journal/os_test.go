@@ -17,7 +17,7 @@ import (
 // TestRealFiles is a life on the file system of the machine.
 func TestRealFiles(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b")
-	o := journal.Options{Dir: dir, Session: session(t), Channel: channel, SegmentBytes: 64 << 10}
+	o := journal.Options{Dir: dir, Session: session(t), Channel: channel, SegmentBytes: 64 << 10, Prewrite: 300 << 10}
 	var next, chain uint64 = 1, 0
 	for epoch := uint32(1); epoch <= 3; epoch++ {
 		st := recoverState(t, o)

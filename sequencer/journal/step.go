@@ -14,7 +14,7 @@ import (
 
 // Step is one turn of the disk loop: it writes up to batchBytes of what h has and
 // the files have not, syncs when that is due (strict: at once; fast: SyncEvery
-// after the first unsynced byte, or at 4 MiB), marks h, and prepares the next
+// after the first unsynced byte, or at 16 MiB), marks h, and prepares the next
 // segment. It returns the number of packets written; 0: nothing to do, call it
 // again in a moment, and no later than SyncEvery. The first failure is permanent:
 // ErrDead and why, or ErrChain, ErrEpoch, ErrConfig for packets that cannot be
@@ -317,6 +317,9 @@ func (w *Writer) prepareAhead() error {
 // earlier writer had prepared is made empty again.
 func (w *Writer) prepare(id uint64) error {
 	path := filepath.Join(w.dir, segmentName(id))
+	if id <= w.zero {
+		return w.prewritten(id, path)
+	}
 	f, err := w.o.FS.Create(path)
 	if err != nil {
 		return dead("create", path, err)

@@ -24,6 +24,7 @@ type Writer struct {
 
 	seg  segment  // the one being written
 	next *segment // prepared, or nil
+	zero uint64   // segments up to this one are prewritten and not begun
 
 	batch []byte // records not written yet; cap batchBytes and room for a header
 	off   int64  // where batch goes in seg
@@ -145,6 +146,9 @@ func (w *Writer) start(st *State, e Cut) error {
 		if err == nil {
 			err = w.settle()
 		}
+	}
+	if err == nil && w.o.Prewrite > 0 {
+		err = w.prewrite()
 	}
 	return err
 }
