@@ -20,7 +20,7 @@ const maxUnacknowledged = 4 << 20
 type Client struct {
 	path, name string
 	session    wire.Session
-	last       uint64        // of the first welcome
+	last       uint64        // journalled, by the first welcome
 	acked      atomic.Uint64 // read without the lock
 
 	life context.Context // ends with Close
@@ -34,6 +34,7 @@ type Client struct {
 	err   error // why the client ended
 
 	written uint64 // sequences below have been written to the connection
+	known   uint64 // the highest sequence that a daemon had of an earlier run of this program
 }
 
 // Dial connects to the daemon at path as the input name, of 1 to 64 characters of
@@ -48,9 +49,9 @@ func Dial(ctx context.Context, path, name string) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{path: path, name: name, session: w.session, last: w.last, done: make(chan struct{})}
+	c := &Client{path: path, name: name, session: w.session, last: w.journalled, known: w.last, done: make(chan struct{})}
 	c.moved.L = &c.mu
-	c.queue = newQueue(w.last + 1)
+	c.queue = newQueue(w.journalled + 1)
 	c.acked.Store(w.journalled)
 	c.life, c.end = context.WithCancel(context.Background())
 	go c.run(l) //tidy:allow runs in the publishing program, not in the daemon: it reads acknowledgements and reconnects
@@ -60,9 +61,10 @@ func Dial(ctx context.Context, path, name string) (*Client, error) {
 // Session is the session that messages are put into.
 func (c *Client) Session() wire.Session { return c.session }
 
-// Last is the sequence of the last message of this input that the daemon had when
-// Dial returned, 0 if none. The first Put is Last()+1: a program that has
-// restarted goes on there.
+// Last is the sequence of the last message of this input that the daemon had
+// journalled when Dial returned, 0 if none. The first Put is Last()+1: a program
+// that has restarted goes on there. What it puts again of an earlier run, because
+// the daemon had it and had not journalled it, is not doubled.
 func (c *Client) Last() uint64 { return c.last }
 
 // Acknowledged is the sequence up to which the daemon has journalled this input.
@@ -83,7 +85,11 @@ func (c *Client) Put(msg []byte) (seq uint64, err error) {
 	if c.err != nil {
 		return 0, c.err
 	}
-	seq = c.queue.push(msg)
+	if c.queue.next <= c.acked.Load() {
+		seq = c.queue.skip() // of an earlier run, and journalled since
+	} else {
+		seq = c.queue.push(msg)
+	}
 	if c.link != nil {
 		c.link.wake()
 	}

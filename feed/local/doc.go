@@ -7,7 +7,9 @@
 // acknowledges a message once it is journalled. The client keeps what is not
 // acknowledged, reconnects when the daemon has restarted, and submits again what
 // the daemon no longer has: nothing is lost and nothing doubled. A program that
-// restarts asks Last and goes on with the message after it. Where the promise
+// restarts asks Last and goes on with the message after it, the first that is not
+// acknowledged; what the daemon had taken of it already is dropped when it comes
+// again. Where the promise
 // cannot be kept, because a journal is gone or two programs share a name, the
 // client ends with ErrLost, ErrAhead or ErrSession, and never goes on silently.
 //

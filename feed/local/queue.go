@@ -30,18 +30,28 @@ func (q *queue) push(msg []byte) (seq uint64) {
 	return q.next - 1
 }
 
-// acknowledge drops the messages up to seq, which is at most the last one sent.
+// skip gives the next message its sequence and drops it. The queue is empty.
+func (q *queue) skip() (seq uint64) {
+	q.next++
+	q.first, q.unit = q.next, q.next
+	return q.next - 1
+}
+
+// acknowledge drops the messages up to seq, sent on this connection or before.
 func (q *queue) acknowledge(seq uint64) {
-	for q.first <= seq {
+	for q.first <= seq && q.first < q.next {
 		q.head += messageLen(q.b[q.head:])
 		q.first++
 	}
+	if q.unit < q.first {
+		q.unit, q.sent = q.first, q.head
+	}
 }
 
-// rewind makes the message after last the next to send: first-1 <= last < next.
+// rewind makes the message after last, which is at least first-1, the next to send.
 func (q *queue) rewind(last uint64) {
 	q.sent, q.unit = q.head, q.first
-	for q.unit <= last {
+	for q.unit <= last && q.unit < q.next {
 		q.sent += messageLen(q.b[q.sent:])
 		q.unit++
 	}

@@ -72,7 +72,7 @@ func (c *Client) resume(w welcome) error {
 	switch {
 	case w.session != c.session:
 		return ErrSession
-	case w.last >= c.queue.next:
+	case w.last >= c.queue.next && w.last > c.known:
 		return ErrAhead
 	case w.last+1 < c.queue.first:
 		return ErrLost
@@ -166,7 +166,7 @@ func (c *Client) take(l *link) error {
 func (c *Client) acknowledged(seq uint64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if seq >= c.queue.unit {
+	if seq >= c.queue.unit && seq > c.known {
 		return false
 	}
 	c.acknowledge(seq)

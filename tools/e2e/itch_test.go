@@ -25,7 +25,7 @@ func TestITCH(t *testing.T) {
 		t.Run(pace, func(t *testing.T) {
 			dir := t.TempDir()
 			c := onLoopback(t, dir)
-			s := start(t, "serve", with(c.serve, "--source", "itch:"+file, "--pace", pace, "--await", "4", "--end-at-eof", "--linger", "1s")...)
+			s := start(t, "serve", with(c.serve, "--source", "itch:"+file, "--pace", pace, "--await", "4", "--end-at-eof", "--linger", "1m")...)
 			s.ready(`"started"`)
 			var rs []*proc
 			for i := range 4 {
@@ -34,7 +34,7 @@ func TestITCH(t *testing.T) {
 			for _, r := range rs {
 				r.wait(0)
 			}
-			s.wait(0)
+			s.dismiss()
 			for _, r := range rs {
 				sum := complete(t, s.summary(), r)
 				if sum.Delivered != 10_000 || sum.Repaired*20 > sum.Delivered {

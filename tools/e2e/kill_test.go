@@ -54,12 +54,7 @@ func (p *proc) settled() uint64 {
 }
 
 // kills is how often serve is killed in each mode.
-func kills() int {
-	if testing.Short() {
-		return 30
-	}
-	return 200
-}
+func kills() int { return sized(200, 30) }
 
 // TestKillsFast kills serve at random moments and, before every other restart,
 // loses the end of the journal as a power cut would. Receivers that stay up see one
@@ -78,9 +73,8 @@ func TestKillsFast(t *testing.T) {
 			j.lose(t, r, j.floor+r.Int64N(j.end()-j.floor))
 		}
 	}
-	served := finish(t, c, readTail(t, dir).last())
+	served := finish(t, c, readTail(t, dir).last(), receivers, "--source", "synth:5")
 	for _, p := range receivers {
-		p.wait(0)
 		s := p.summary()
 		orphaned := strings.Count(p.err.String(), `"event":"orphaned"`)
 		t.Logf("%s: %d messages, %d orphaned in %d restarts", p.name, s.Last, s.Orphans, orphaned)
@@ -111,10 +105,9 @@ func TestKillsStrict(t *testing.T) {
 			cut++
 		}
 	}
-	served := finish(t, c, readTail(t, dir).last(), "--durability", "strict")
+	served := finish(t, c, readTail(t, dir).last(), receivers, "--source", "synth:6", "--durability", "strict")
 	t.Logf("%d tails lost", cut)
 	for _, p := range receivers {
-		p.wait(0)
 		if s := complete(t, served, p); s.Delivered != s.Last {
 			t.Errorf("%s: delivered %d messages, the last is %d", p.name, s.Delivered, s.Last)
 		}
@@ -130,14 +123,14 @@ func life(t *testing.T, r *rand.Rand, args []string) {
 	s.kill()
 }
 
-// finish runs the session to its end, some messages further.
-func finish(t *testing.T, c channel, last uint64, more ...string) summary {
+// finish runs the session to its end, some messages further, and waits for the
+// receivers.
+func finish(t *testing.T, c channel, last uint64, receivers []*proc, more ...string) summary {
 	t.Helper()
-	source := "synth:5"
-	if len(more) > 0 {
-		source = "synth:6"
+	s := start(t, "last serve", with(with(c.serve, "--pace", "50000/s", "--count", fmt.Sprint(last+10_000), "--end-at-eof", "--linger", "1m"), more...)...)
+	for _, p := range receivers {
+		p.wait(0)
 	}
-	s := start(t, "last serve", with(with(c.serve, "--source", source, "--pace", "50000/s", "--count", fmt.Sprint(last+10_000), "--end-at-eof", "--linger", "3s"), more...)...)
-	s.wait(0)
+	s.dismiss()
 	return s.summary()
 }

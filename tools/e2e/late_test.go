@@ -11,8 +11,9 @@ import (
 // while it relies on it, all end with the chain of one that was there from the
 // beginning. Both retransmit servers of the last one are receivers themselves.
 func TestLate(t *testing.T) {
+	messages := sized(million, 300_000)
 	c := onLoopback(t, t.TempDir())
-	s := start(t, "serve", with(c.serve, "--source", "synth:11", "--pace", "50000/s", "--count", fmt.Sprint(million), "--await", "1", "--end-at-eof", "--linger", "5s")...)
+	s := start(t, "serve", with(c.serve, "--source", "synth:11", "--pace", "50000/s", "--count", fmt.Sprint(messages), "--await", "1", "--end-at-eof", "--linger", "1m")...)
 	s.ready("\"started\"")
 	p := ports(t, 2)
 	relays := []string{fmt.Sprintf("127.0.0.1:%d", p[0]), fmt.Sprintf("127.0.0.1:%d", p[1])}
@@ -20,9 +21,9 @@ func TestLate(t *testing.T) {
 	doomed := start(t, "doomed", with(c.listen, "--journal", t.TempDir(), "--serve", relays[1])...)
 	saved := filepath.Join(t.TempDir(), "position")
 	victim := start(t, "victim", with(c.listen, "--resume", saved, "--status", "100ms")...)
-	first.until(million / 4)
+	first.until(uint64(messages / 4))
 	lossy := start(t, "lossy", with(c.listen, "--retransmit", relays[1]+","+relays[0], "--drop", "20%")...)
-	first.until(million / 2)
+	first.until(uint64(messages / 2))
 	doomed.kill()
 	victim.kill()
 	others := []*proc{
@@ -34,7 +35,7 @@ func TestLate(t *testing.T) {
 	for _, p := range append(others, first) {
 		p.wait(0)
 	}
-	s.wait(0)
+	s.dismiss()
 	for _, p := range append(others, first) {
 		complete(t, s.summary(), p)
 	}

@@ -8,21 +8,24 @@ import (
 	"github.com/tapecast/tapecast/tools/netlab"
 )
 
-// million is how many synthetic messages a run across the lossy link has.
+// million is how many synthetic messages a run at full size has.
 const million = 1_000_000
 
-// overLink publishes a synthetic session across l to one receiver and returns what
-// both ends say. Nothing may be lost.
-func overLink(t *testing.T, l *netlab.Link, serveFlags []string) (served, heard summary) {
+// overLink publishes n synthetic messages across l to one receiver and returns what
+// it says. Nothing may be lost.
+func overLink(t *testing.T, l *netlab.Link, n int, serveFlags ...string) summary {
 	t.Helper()
 	c := onLink(t, l, t.TempDir())
-	s := startIn(t, l, l.From, "serve", with(c.serve, append(serveFlags, "--await", "1", "--end-at-eof", "--linger", "3s")...)...)
+	s := startIn(t, l, l.From, "serve", with(c.serve, append(serveFlags, "--count", fmt.Sprint(n), "--await", "1", "--end-at-eof", "--linger", "1m")...)...)
 	s.ready("\"started\"")
 	r := startIn(t, l, l.To, "listen", c.listen...)
 	r.wait(0)
-	s.wait(0)
-	served = s.summary()
-	return served, complete(t, served, r)
+	s.dismiss()
+	sum := complete(t, s.summary(), r)
+	if sum.Delivered != uint64(n) {
+		t.Errorf("%d of %d messages delivered", sum.Delivered, n)
+	}
+	return sum
 }
 
 // random drops permille of what arrives for either group, independently.
@@ -32,13 +35,15 @@ func random(permille int) []string {
 }
 
 func TestRandomLoss(t *testing.T) {
-	for _, pace := range []string{"50000/s", "max"} {
+	for _, c := range []struct {
+		pace     string
+		messages int
+	}{{"50000/s", sized(million, 100_000)}, {"max", sized(million, 500_000)}} {
 		for _, permille := range []int{1, 10, 100, 500} {
-			t.Run(fmt.Sprintf("%s/%d‰", pace, permille), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s/%d‰", c.pace, permille), func(t *testing.T) {
 				l := netlab.NewLink(t)
 				l.Rules(random(permille)...)
-				_, r := overLink(t, l, []string{"--source", "synth:7", "--pace", pace, "--count", fmt.Sprint(million), "--wait", "spin"})
-				chance(t, r, permille)
+				chance(t, overLink(t, l, c.messages, "--source", "synth:7", "--pace", c.pace, "--wait", "spin"), permille)
 			})
 		}
 	}
@@ -53,9 +58,8 @@ func chance(t *testing.T, r summary, permille int) {
 	packets := float64(r.Lines[0].Packets+r.Lines[1].Packets) / 2 / (1 - p)
 	want, got := packets*p*p*(1-p*p), float64(r.Gaps)
 	t.Logf("%.0f packets, %d gaps, chance says %.0f; %d requests, %d messages repaired", packets, r.Gaps, want, r.Requests, r.Repaired)
-	// 40 % is three to four standard deviations of 50 to 100 gaps; of far fewer the
-	// figure says nothing.
-	if permille >= 10 && want >= 50 && math.Abs(got-want) > 0.4*want {
+	// Of few gaps chance itself makes more than 40 %: four standard deviations then.
+	if permille >= 10 && math.Abs(got-want) > max(0.4*want, 4*math.Sqrt(want)) {
 		t.Errorf("%.0f gaps on both lines, chance says %.0f", got, want)
 	}
 	if permille == 10 && float64(r.Requests) > math.Ceil(1.1*got) {
@@ -70,7 +74,7 @@ func TestBursts(t *testing.T) {
 	l := netlab.NewLink(t)
 	// One counter for both groups: 100 packets in a row go, of both lines.
 	l.Rules("ip daddr { " + groupA + ", " + groupB + " } numgen inc mod 10000 < 200 drop")
-	_, r := overLink(t, l, []string{"--source", "synth:8", "--pace", "50000/s", "--count", fmt.Sprint(million), "--wait", "spin"})
+	r := overLink(t, l, sized(million, 200_000), "--source", "synth:8", "--pace", "50000/s", "--wait", "spin")
 	if r.Repaired == 0 || r.Gaps == 0 {
 		t.Errorf("%d gaps, %d messages repaired: the bursts did not happen", r.Gaps, r.Repaired)
 	}
@@ -79,7 +83,7 @@ func TestBursts(t *testing.T) {
 func TestLineADead(t *testing.T) {
 	l := netlab.NewLink(t)
 	l.Rules("ip daddr " + groupA + " drop")
-	_, r := overLink(t, l, []string{"--source", "synth:9", "--pace", "50000/s", "--count", fmt.Sprint(million / 5)})
+	r := overLink(t, l, sized(million, 100_000), "--source", "synth:9", "--pace", "50000/s")
 	if r.Requests != 0 || r.Lines[0].Packets != 0 {
 		t.Errorf("%d requests, %d packets on the dead line", r.Requests, r.Lines[0].Packets)
 	}

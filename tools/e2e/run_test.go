@@ -51,6 +51,18 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
+// full asks for the sizes that a release is held to, a quarter of an hour in all,
+// instead of those that fit into every CI run.
+var full = os.Getenv("TAPECAST_FULL") != ""
+
+// sized is n messages or restarts at full size, and less otherwise.
+func sized(n, less int) int {
+	if full {
+		return n
+	}
+	return less
+}
+
 // limit bounds every process: a test that hangs says so instead of running on.
 const limit = 3 * time.Minute
 
@@ -278,3 +290,11 @@ func (p *proc) interrupt() { p.cmd.Process.Signal(syscall.SIGINT) }
 
 // chainOf is a chain as summaries show it.
 func chainOf(c uint64) string { return fmt.Sprintf("%016x", c) }
+
+// dismiss ends a serve whose session is over and repaired everywhere, before its
+// linger is.
+func (p *proc) dismiss() {
+	p.t.Helper()
+	p.interrupt()
+	p.wait(0)
+}
