@@ -27,7 +27,7 @@ THROUGHPUT ?= $(if $(wildcard bench/throughput),$(GO) run ./bench/throughput)
 below = $(patsubst %,./%/...,$(wildcard $(1)))
 
 .DEFAULT_GOAL := help
-.PHONY: help needs go-version build demo test check fmt vet staticcheck tidy race race-short fuzz sim bench clean
+.PHONY: help needs go-version build demo test full check fmt vet staticcheck tidy race race-short fuzz sim bench clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
@@ -53,8 +53,12 @@ build: go-version ## build ./bin/tapecast
 demo: build ## show loss being repaired, on loopback, in half a minute
 	$(BINARY) demo
 
+# One package after the other: what runs real processes or measures needs the cores.
 test: needs ## run all tests
-	$(GO) test $(TESTFLAGS) ./...
+	$(GO) test -p 1 $(TESTFLAGS) ./...
+
+full: needs ## run the end-to-end tests at full size, in a quarter of an hour
+	TAPECAST_FULL=1 $(GO) test -count=1 -v -timeout 30m ./tools/e2e
 
 check: fmt vet staticcheck tidy race-short sim ## what a commit must pass, with 2 s of each fuzz target
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=$(CHECK_FUZZTIME)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -295,6 +296,9 @@ func TestPublisherWaitsForASlowLine(t *testing.T) {
 	const sent = 2000
 	read := make(chan int)
 	go func() {
+		for p.lines[0].waits.Load() == 0 { // until the line is full
+			runtime.Gosched()
+		}
 		n, b := 0, make([]byte, 2000)
 		for ; n < sent; n++ {
 			if _, err := unix.Read(end, b); err != nil {

@@ -43,23 +43,33 @@ func (l *line) clear(low, high uint64) {
 	}
 }
 
-// packet accounts for a sequenced packet.
-func (l *line) packet(p wire.Packet, now wire.Nanos) {
+// packet accounts for a sequenced packet. It reports false for one that l had
+// carried before, or that it cannot tell.
+func (l *line) packet(p wire.Packet, now wire.Nanos) bool {
 	l.heard, l.alive = now, true
 	l.stats.Packets++
 	l.stats.Messages += uint64(p.Count())
 	if p.Epoch() != l.epoch && !l.turn(p.Epoch(), p.First()) {
-		return
+		return false
 	}
 	first := p.First()
 	switch {
 	case first >= l.edge:
-		l.ahead(first, p.Next())
+		return l.ahead(first, p.Next())
 	case l.edge-first >= lineReach:
 		l.stats.Reordered++
-	default:
-		l.behind(first, p.Count())
+		return false
 	}
+	return l.behind(first, p.Count())
+}
+
+// has reports whether l has carried the packet of epoch that begins at first.
+func (l *line) has(epoch uint32, first uint64) bool {
+	if l.epoch != epoch || first >= l.edge || l.edge-first >= lineReach {
+		return false
+	}
+	w, b := l.bit(first)
+	return *w&b != 0
 }
 
 // turn makes l begin anew at first when epoch is higher than its own.
@@ -74,28 +84,30 @@ func (l *line) turn(epoch uint32, first uint64) bool {
 
 // ahead moves the edge. A jump out of reach is believed when the packet behind it
 // comes too: a single forged one must not spoil the account.
-func (l *line) ahead(first, next uint64) {
+func (l *line) ahead(first, next uint64) bool {
 	if first-l.edge >= lineReach && first != l.doubt {
 		l.doubt = next
-		return
+		return false
 	}
 	l.stats.Missing += first - l.edge
 	l.clear(l.edge, next)
 	w, b := l.bit(first)
 	*w |= b
 	l.edge = next
+	return true
 }
 
 // behind tells a duplicate from a packet that was overtaken.
-func (l *line) behind(first uint64, count int) {
+func (l *line) behind(first uint64, count int) bool {
 	w, b := l.bit(first)
 	if *w&b != 0 {
 		l.stats.Duplicates++
-		return
+		return false
 	}
 	*w |= b
 	l.stats.Reordered++
 	l.stats.Missing -= min(uint64(count), l.stats.Missing)
+	return true
 }
 
 // control accounts for a heartbeat and the like, which shows a lost tail.

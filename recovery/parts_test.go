@@ -193,3 +193,22 @@ func TestWords(t *testing.T) {
 		}
 	}
 }
+
+// Each packet counts as first on the line that brought it before the other one.
+func TestFirst(t *testing.T) {
+	m := newMarket("FIRST")
+	a, b, c, d := m.publish(2), m.publish(2), m.publish(2), m.publish(2)
+	s, err := NewSubscriber(Config{}, &recorder{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []struct {
+		line int
+		p    wire.Packet
+	}{{0, a}, {1, a}, {1, b}, {1, d}, {0, b}, {0, c}, {0, d}, {1, c}, {1, c}, {0, a}} {
+		s.Datagram(x.line, x.p, 0, 1)
+	}
+	if st := s.Stats(); st.Lines[0].First != 2 || st.Lines[1].First != 2 || st.Delivered != 8 {
+		t.Errorf("%+v", *st)
+	}
+}

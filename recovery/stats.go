@@ -40,6 +40,7 @@ type Stats struct {
 type LineStats struct {
 	Packets    uint64 // sequenced packets that arrived, duplicates included
 	Messages   uint64 // in them
+	First      uint64 // of Packets, those that no other line had carried before
 	Missing    uint64 // messages that this line never carried, though it carried later ones
 	Duplicates uint64 // packets that this line had carried before
 	Reordered  uint64 // packets that arrived behind a later one of this line

@@ -110,8 +110,8 @@ func (s *Stream) sequenced(d *Delivery) {
 		s.stats.Bad++
 		return
 	}
-	if i, ok := d.From.Line(); ok {
-		s.lines[i].packet(d.Packet, d.Now)
+	if i, ok := d.From.Line(); ok && s.lines[i].packet(d.Packet, d.Now) && !s.lines[1-i].has(d.Epoch(), first) {
+		s.lines[i].stats.First++
 	}
 	s.heard = d.Now
 	if s.next == 0 && !s.begin(d) {

@@ -72,7 +72,7 @@ func (l *listener) summary(mallocs uint64) *listenSummary {
 	for i, x := range st.Lines {
 		s.Reordered += x.Reordered
 		s.Lines = append(s.Lines, lineSummary{
-			Line: (recovery.LineA + recovery.Provenance(i)).String(), Packets: x.Packets, Messages: x.Messages, Missing: x.Missing,
+			Line: (recovery.LineA + recovery.Provenance(i)).String(), Packets: x.Packets, Messages: x.Messages, First: x.First, Missing: x.Missing,
 			Duplicates: x.Duplicates, Reordered: x.Reordered, Kernel: st.Sockets[i].Drops, Refused: st.Sockets[i].RefusedFrames(),
 		})
 	}

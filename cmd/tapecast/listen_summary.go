@@ -47,6 +47,7 @@ type lineSummary struct {
 	Line       string `json:"line"`
 	Packets    uint64 `json:"packets"`
 	Messages   uint64 `json:"messages"`
+	First      uint64 `json:"first"`   // packets that no other line had brought before
 	Missing    uint64 `json:"missing"` // messages that the line never brought, though it brought later ones
 	Duplicates uint64 `json:"duplicates"`
 	Reordered  uint64 `json:"reordered"`
@@ -66,7 +67,7 @@ func (s *listenSummary) rows(t *table) {
 	t.row("packets", fmt.Sprintf("%s, %s duplicates, %s reordered, %s bad datagrams, %s dropped by the kernel",
 		grouped(s.Packets), grouped(s.Duplicates), grouped(s.Reordered), grouped(s.Bad), grouped(s.Kernel)))
 	for _, l := range s.Lines {
-		t.row("line "+l.Line, fmt.Sprintf("%s packets, %s messages missing, %s dropped by the kernel, %s frames refused", grouped(l.Packets), grouped(l.Missing), grouped(l.Kernel), grouped(l.Refused)))
+		t.row("line "+l.Line, fmt.Sprintf("%s packets, %s of them first, %s messages missing, %s dropped by the kernel, %s frames refused", grouped(l.Packets), grouped(l.First), grouped(l.Missing), grouped(l.Kernel), grouped(l.Refused)))
 	}
 	if s.Discarded > 0 {
 		t.row("drill", plural(s.Discarded, "datagram")+" dropped on purpose")

@@ -92,7 +92,7 @@ func (l *listener) relayConfig() daemon.RelayConfig {
 	return daemon.RelayConfig{
 		Journal: l.cfg.journal, Session: l.cfg.session, Serve: l.cfg.serve, Linger: l.cfg.linger,
 		Channel: func() retransmit.Channel {
-			return any(l.sub).(interface{ Welcome() retransmit.Welcome }).Welcome().Channel
+			return l.sub.Welcome().Channel
 		},
 		Warn: func(problem string) { warn(l.app.err, l.cfg.json, problem) },
 	}

@@ -194,9 +194,11 @@ type summary struct {
 	KernelDrops uint64  `json:"kernel_drops"`
 	Receive     string  `json:"receive_method"`
 	Rate        float64 `json:"messages_per_second"`
+	Packets     uint64  `json:"packets"` // of serve: sent; of listen: delivered
 	Lines       []struct {
 		Line    string `json:"line"`
 		Packets uint64 `json:"packets"`
+		First   uint64 `json:"first"`
 		Missing uint64 `json:"missing"`
 	} `json:"lines"`
 }
