@@ -15,10 +15,17 @@ const clockTable = "clock"
 func clockSection(c *keeper.Config) settings.Section {
 	list := append(sourceSettings(c), boundSettings(c)...)
 	for i := range list {
-		list[i].Flag = clockTable + "-" + list[i].Name
+		list[i].Flag = clockFlag(list[i].Name)
 	}
-	list[0].Flag = clockTable
 	return settings.Section{Name: clockTable, Settings: list}
+}
+
+// clockFlag is the flag of a key of [clock].
+func clockFlag(key string) string {
+	if key == "sources" {
+		return clockTable
+	}
+	return clockTable + "-" + key
 }
 
 func sourceSettings(c *keeper.Config) []settings.Setting {

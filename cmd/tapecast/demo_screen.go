@@ -81,7 +81,7 @@ func (s *screen) status(i int, all *[2]listenStatus, before listenStatus) {
 func receiverLine(i int, r *listenStatus) string {
 	line := fmt.Sprintf("receiver %d  %-9s  %s messages  %s gaps, %s messages repaired", i+1, r.State, grouped(r.Messages), grouped(r.Gaps), grouped(r.Repaired))
 	if q := r.Latency; q != nil {
-		line += fmt.Sprintf("  latency p50 %s  p99 %s  max %s", micros(q.P50), micros(q.P99), micros(q.Max))
+		line += fmt.Sprintf("  latency p50 %s  p99 %s  max %s", latency(q, p50), latency(q, p99), latency(q, most))
 	}
 	return line
 }

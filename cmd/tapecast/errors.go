@@ -27,6 +27,7 @@ const (
 
 var (
 	errData        = errors.New("data fault")
+	errPromise     = errors.New("no promise")
 	errUnreachable = errors.New("unreachable")
 )
 
@@ -50,7 +51,7 @@ func exitCode(err error) int {
 	switch {
 	case err == nil:
 		return exitFine
-	case errors.Is(err, errData), errors.Is(err, recovery.ErrDiverged), errors.As(err, &rot), errors.As(err, &source):
+	case errors.Is(err, errData), errors.Is(err, errPromise), errors.Is(err, recovery.ErrDiverged), errors.As(err, &rot), errors.As(err, &source):
 		return exitData
 	case errors.Is(err, syscall.EPIPE): // whoever read the output has had enough
 		return exitFine

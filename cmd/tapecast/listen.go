@@ -11,6 +11,7 @@ import (
 	"github.com/tapecast/tapecast/cmd/tapecast/internal/settings"
 	"github.com/tapecast/tapecast/multicast"
 	"github.com/tapecast/tapecast/recovery"
+	"github.com/tapecast/tapecast/sequencer/clock/keeper"
 )
 
 // listenConfig is what listen can be told.
@@ -27,6 +28,7 @@ type listenConfig struct {
 	journal string
 	serve   string
 	linger  time.Duration
+	clock   string
 
 	print     bool
 	exitAtEnd bool
@@ -43,7 +45,7 @@ type listenConfig struct {
 func (a *app) listen() command {
 	c := listenConfig{
 		from: recovery.FromStart, channel: 1, giveUp: 30 * time.Second, buffer: 8 << 20, dropSeed: 1,
-		wait: daemon.Block, linger: 5 * time.Second, status: time.Second,
+		clock: hostClock, wait: daemon.Block, linger: 5 * time.Second, status: time.Second,
 	}
 	return command{
 		use:   "listen",
@@ -75,6 +77,8 @@ func listenSettings(c *listenConfig) []settings.Setting {
 		{Name: "serve", Value: settings.Addr(&c.serve), Usage: "serve repairs from that journal to other receivers"},
 		{Name: "linger", Value: settings.Duration(&c.linger), Usage: "with --serve and --exit-at-end: how long to serve after the end, counted from the last request"},
 
+		{Name: "clock", Value: settings.Text(&c.clock, "host|FILE"), Usage: "what arrivals are timed by: the host's clock, as far as the kernel or chronyd vouch for it, or that of a serve on this host, which names FILE as --clock-file"},
+
 		{Name: "print", Value: settings.Bool(&c.print), Usage: "print every message, one a line"},
 		{Name: "exit-at-end", Value: settings.Bool(&c.exitAtEnd), Usage: "exit when the session has ended"},
 		{Name: "give-up", Value: settings.Duration(&c.giveUp), Usage: "exit with 4 when nothing has answered for so long after the start; 0 is never"},
@@ -94,6 +98,22 @@ func receiveMethod(to *multicast.ReceiveMethod) settings.Value {
 		}
 		return m, err
 	}, multicast.ReceiveMethod.String)
+}
+
+// hostClock is the clock of a receiver that is told no other.
+const hostClock = "host"
+
+// receiver says what receive stamps are worth.
+func (c *listenConfig) receiver() (*keeper.Receiver, error) {
+	file := c.clock
+	if file == hostClock {
+		file = ""
+	}
+	r, err := keeper.NewReceiver(file, keeper.Default().Chronyd)
+	if err != nil {
+		return nil, &settings.Error{Place: "--clock=" + c.clock, Problem: "no clock shows itself there; give the FILE of a running serve's --clock-file, or " + hostClock}
+	}
+	return r, nil
 }
 
 // parseFrom reads where to begin.

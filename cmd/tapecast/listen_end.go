@@ -60,6 +60,7 @@ func (l *listener) summary(mallocs uint64) *listenSummary {
 		Packets: st.Packets, Receive: l.cfg.receive.String(), Discarded: st.Discarded, Latency: l.latency.Quantiles(),
 		Seconds: (t.Latest - t.Begun).Duration().Seconds(),
 	}
+	s.Clock = summed(&t.Clocks)
 	if p.Known {
 		s.Chain = chainText(p.Chain)
 	}

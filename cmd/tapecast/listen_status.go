@@ -23,6 +23,7 @@ type listenStatus struct {
 	Requests  uint64           `json:"requests"`
 	Lost      uint64           `json:"lost_messages"`
 	Kernel    uint64           `json:"kernel_drops"`
+	Clock     clockSaid        `json:"clock"`
 	Latency   *tally.Quantiles `json:"latency_ns"` // since the start
 	Latest    string           `json:"latest"`     // the newest message, as --print shows it
 }
@@ -43,6 +44,8 @@ func (l *listener) status(now time.Time) {
 		s.PerSecond = uint64(float64(s.Messages-l.before.messages) / d.Seconds())
 	}
 	l.before = counted{now, s.Messages}
+	s.Clock = said(l.tally.Clocks.Latest())
+	l.alarm(now, s.Latency)
 	if l.cfg.json {
 		event(l.app.err, eventStatus, s)
 	} else {
@@ -69,8 +72,9 @@ func (l *listener) fetch() (s listenStatus) {
 func (s *listenStatus) line(now time.Time) string {
 	line := fmt.Sprintf("%s  %-9s  %s messages  %s/s  %s repaired  %s requests  %s lost",
 		clockTime(now), s.State, grouped(s.Messages), grouped(s.PerSecond), grouped(s.Repaired), grouped(s.Requests), grouped(s.Lost))
+	line += "  clock " + s.Clock.words()
 	if q := s.Latency; q != nil {
-		line += fmt.Sprintf("  p50 %s  p99 %s  max %s", micros(q.P50), micros(q.P99), micros(q.Max))
+		line += fmt.Sprintf("  p50 %s  p99 %s  max %s", latency(q, p50), latency(q, p99), latency(q, most))
 	}
 	if s.Kernel > 0 {
 		line += fmt.Sprintf("  %s dropped by the kernel", grouped(s.Kernel))

@@ -35,6 +35,7 @@ type listenSummary struct {
 	Packets    uint64           `json:"packets"`
 	Receive    string           `json:"receive_method"`
 	Lines      []lineSummary    `json:"lines"`
+	Clock      clockSummary     `json:"clock"`
 	Latency    *tally.Quantiles `json:"latency_ns"`
 
 	Seconds   float64 `json:"seconds"` // from first to last delivery
@@ -72,9 +73,11 @@ func (s *listenSummary) rows(t *table) {
 	if s.Discarded > 0 {
 		t.row("drill", plural(s.Discarded, "datagram")+" dropped on purpose")
 	}
+	s.Clock.rows(t)
 	if q := s.Latency; q != nil {
 		t.row("latency", fmt.Sprintf("min %s, p50 %s, p90 %s, p99 %s, p99.9 %s, max %s",
 			micros(q.Min), micros(q.P50), micros(q.P90), micros(q.P99), micros(q.P999), micros(q.Max)))
+		t.row("interval", intervalWords(q))
 	}
 }
 

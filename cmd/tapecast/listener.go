@@ -12,6 +12,7 @@ import (
 	"github.com/tapecast/tapecast/multicast"
 	"github.com/tapecast/tapecast/recovery"
 	"github.com/tapecast/tapecast/recovery/retransmit"
+	"github.com/tapecast/tapecast/sequencer/clock/keeper"
 )
 
 // listener is one run of listen. The receive loop calls Packet and Event; the
@@ -21,15 +22,17 @@ type listener struct {
 	app *app
 	cfg listenConfig
 
-	sub    *multicast.Subscription
-	tally  *tally.Tally
-	tape   *tape // nil without --print
-	latest *latest
-	relay  *daemon.Relay // nil without --journal
+	sub      *multicast.Subscription
+	tally    *tally.Tally
+	receiver *keeper.Receiver // Poll is the control loop's
+	tape     *tape            // nil without --print
+	latest   *latest
+	relay    *daemon.Relay // nil without --journal
 
 	latency *tally.Latency // until the latest report; the control loop's
 	report  *tally.Report  // that is lent, or nil; the control loop's
 	before  counted        // at the latest status; the control loop's
+	alarmed alarmed        // the control loop's
 }
 
 // Packet counts d and prints it. The receive loop calls it.
@@ -56,7 +59,11 @@ func (a *app) runListen(ctx context.Context, c listenConfig) error {
 	if err := c.validate(); err != nil {
 		return err
 	}
-	l := &listener{app: a, cfg: c, tally: tally.New(), latest: newLatest(), latency: tally.NewLatency(), report: tally.NewReport()}
+	receiver, err := c.receiver()
+	if err != nil {
+		return err
+	}
+	l := &listener{app: a, cfg: c, receiver: receiver, tally: tally.New(receiver), latest: newLatest(), latency: tally.NewLatency(), report: tally.NewReport()}
 	if c.print {
 		l.tape = newTape(a.out, c.json)
 	}
@@ -64,7 +71,7 @@ func (a *app) runListen(ctx context.Context, c listenConfig) error {
 		return err
 	}
 	before := mallocs()
-	err := l.run(ctx)
+	err = l.run(ctx)
 	return l.end(err, mallocs()-before)
 }
 
@@ -153,6 +160,8 @@ func (l *listener) control(ctx context.Context) error {
 	defer stop()
 	giveUp, stop := ticks(l.cfg.giveUp > 0, l.cfg.giveUp)
 	defer stop()
+	look, stop := ticks(true, keeper.PollEvery)
+	defer stop()
 	l.tally.Ask(l.report)
 	l.before = counted{time.Now(), 0}
 	for {
@@ -160,6 +169,8 @@ func (l *listener) control(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-look:
+			l.receiver.Poll()
 		case <-flush:
 			err = l.tape.flush()
 		case <-status:

@@ -17,6 +17,7 @@ import (
 // loaded.
 type command struct {
 	use, short, long, example string
+	table                     string // of its settings, where it is not the command's name
 
 	args     cobra.PositionalArgs
 	settings []settings.Setting
@@ -30,7 +31,11 @@ func (c command) name() string {
 }
 
 func (c command) section() settings.Section {
-	return settings.Section{Name: c.name(), Settings: c.settings}
+	name := c.table
+	if name == "" {
+		name = c.name()
+	}
+	return settings.Section{Name: name, Settings: c.settings}
 }
 
 // sections are all tables of a command, its own first.
@@ -62,7 +67,7 @@ func (a *app) root() *cobra.Command {
 	for _, c := range commands {
 		root.AddCommand(a.cobra(c, sections))
 	}
-	root.AddCommand(a.version())
+	root.AddCommand(a.clock(sections), a.version())
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return flagError(c.Flags(), err) })
 	root.InitDefaultCompletionCmd()
 	if completion, _, err := root.Find([]string{"completion"}); err == nil {

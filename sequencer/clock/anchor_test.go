@@ -102,27 +102,3 @@ func TestBound(t *testing.T) {
 		t.Errorf("undisciplined: %+v", s)
 	}
 }
-
-func TestOneWay(t *testing.T) {
-	a := wire.Clock{State: wire.ClockSynchronised, ID: 1, Bound: 1000}
-	b := wire.Clock{State: wire.ClockHoldover, ID: 2, Bound: 500}
-	none := wire.Clock{State: wire.ClockUnsynchronised, ID: 3, Bound: wire.BoundUnknown}
-	for _, c := range []struct {
-		name           string
-		sent, received wire.Nanos
-		a, b           wire.Clock
-		want           Latency
-	}{
-		{"two clocks", 10_000, 15_000, a, b, Latency{Low: 3500, High: 6500, Known: true}},
-		{"clipped at zero", 10_000, 10_100, a, b, Latency{Low: 0, High: 1600, Known: true}},
-		{"just possible", 11_500, 10_000, a, b, Latency{Low: 0, High: 0, Known: true}},
-		{"a clock lies", 11_501, 10_000, a, b, Latency{Low: -3001, High: -1, Known: true, Impossible: true}},
-		{"one clock", 10_000, 15_000, a, a, Latency{Low: 4989, High: 5011, Known: true}},
-		{"no promise", 10_000, 9_000, a, none, Latency{Low: -1000, High: -1000}},
-		{"two without an id", 10_000, 9_000, wire.Clock{}, wire.Clock{}, Latency{Low: -1000, High: -1000}},
-	} {
-		if got := OneWay(c.sent, c.a, c.received, c.b); got != c.want {
-			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
-		}
-	}
-}

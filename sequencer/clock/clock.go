@@ -60,6 +60,9 @@ func bootID() uint32 {
 	return h.Sum32()
 }
 
+// HostID names the host's own clock. No packet carries it.
+func HostID() uint32 { return bootID() | 1 }
+
 // Generation names one disciplined clock of one process: two processes that
 // discipline their clocks apart share a counter, but not an error, so they differ.
 // It changes with n, which rises at every step and disruption.

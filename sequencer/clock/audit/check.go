@@ -17,11 +17,11 @@ type Checked struct {
 }
 
 // Check verifies the trail and derives every promised bound again from the exchanges
-// and the declared assumptions. It returns an ErrUnsound that names the record for
-// the first one that is narrower than what follows, and a *Damage as Verify does.
-func Check(dir string) (Checked, error) {
+// and the declared assumptions. It returns an ErrUnsound that names the record for the
+// first one that is narrower than what follows, and what Verify does. head is Verify's.
+func Check(dir, head string) (Checked, error) {
 	c := &checker{}
-	s, err := Walk(dir, c.record)
+	s, err := walkThrough(dir, head, c.record)
 	c.Summary = s
 	return c.Checked, err
 }

@@ -225,13 +225,21 @@ func (r *Report) judge(w *Window, bounds []int64) {
 	w.Compliant = w.Covered >= r.Terms.Coverage
 }
 
+// Below is how many windows are not compliant.
+func (r *Report) Below() int {
+	n := 0
+	for i := range r.Windows {
+		if !r.Windows[i].Compliant {
+			n++
+		}
+	}
+	return n
+}
+
 func (r *Report) finish() {
 	r.judge(&r.Total, r.all)
 	r.bounds, r.all = nil, nil
-	r.Compliant = len(r.Windows) > 0
-	for i := range r.Windows {
-		r.Compliant = r.Compliant && r.Windows[i].Compliant
-	}
+	r.Compliant = len(r.Windows) > 0 && r.Below() == 0
 }
 
 // Text writes the report for a terminal.

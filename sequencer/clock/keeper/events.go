@@ -79,32 +79,35 @@ func (k *Keeper) failed(err error) {
 // FileName is that of the clock's file in the directory of its trail.
 const FileName = "clock.json"
 
-// show is the file's loop: every second, the status as of the last anchor.
+// show is the file's loop: it writes every status that control tells. When control
+// has ended the file goes.
 func (k *Keeper) show() {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
 	for {
-		_ = k.status.Load().save(k.cfg.File) // whoever reads it sees its age
 		select {
-		case <-tick.C:
+		case <-k.news:
+			if err := k.save(); err != nil {
+				k.failed(err) // whoever reads the file sees its age
+			}
 		case <-k.ended:
-			_ = os.Remove(k.cfg.File)
+			_ = os.Remove(k.cfg.File) // it may never have been
 			return
 		}
 	}
 }
 
 // save replaces the file by the status.
-func (s *Status) save(name string) error {
-	data, err := json.Marshal(s)
+func (k *Keeper) save() error {
+	s := *k.status.Load()
+	s.Written = time.Now()
+	data, err := json.Marshal(&s)
 	if err != nil {
 		return err
 	}
-	beside := name + ".new"
+	beside := k.cfg.File + ".new"
 	if err := os.WriteFile(beside, append(data, '\n'), 0o644); err != nil {
 		return err
 	}
-	return os.Rename(beside, name)
+	return os.Rename(beside, k.cfg.File)
 }
 
 // ErrNoFile says that no clock shows itself in a file.

@@ -40,6 +40,8 @@ type Keeper struct {
 	trail   *audit.Trail
 	servers []*server
 	answers chan answer
+	news    chan struct{} // there is a new status
+	shift   span          // of CLOCK_MONOTONIC against the counter
 	begun   chan struct{}
 	ready   chan struct{}
 	ended   chan struct{}
@@ -75,14 +77,24 @@ func New(cfg Config, opt Options) (*Keeper, error) {
 	c := clock.NewDisciplined()
 	k := &Keeper{
 		cfg: cfg, opt: opt, clock: c, counter: source.NewCounter(c.Base()), force: c.Anchor(), keys: keys,
-		answers: make(chan answer, 256), begun: make(chan struct{}), ready: make(chan struct{}), ended: make(chan struct{}),
+		answers: make(chan answer, 256), news: make(chan struct{}, 1), begun: make(chan struct{}), ready: make(chan struct{}), ended: make(chan struct{}),
 	}
 	k.trouble.Store(new(string))
+	if cfg.File != "" {
+		k.shift = counterOffset(k.counter)
+	}
 	if err := k.open(); err != nil {
 		k.close()
 		return nil, err
 	}
-	k.status.Store(&Status{Cause: "start"})
+	k.tell(k.counter.Now())
+	if cfg.File == "" {
+		return k, nil
+	}
+	if err := k.save(); err != nil {
+		k.Close()
+		return nil, &ConfigError{Key: "file", Value: cfg.File, Problem: "cannot be written", Err: err}
+	}
 	return k, nil
 }
 
@@ -174,6 +186,9 @@ func (k *Keeper) Close() {
 		return
 	}
 	k.close()
+	if k.cfg.File != "" {
+		_ = os.Remove(k.cfg.File) // it may never have been
+	}
 	if k.trail != nil {
 		_ = k.trail.Close(k.now()) // it says that the program started and ended
 	}
@@ -272,6 +287,7 @@ func (k *Keeper) look() {
 	flagged := k.est.Flag(k.force)
 	if k.clock.Publish(flagged) == nil {
 		k.force = flagged
+		k.tell(k.counter.Now())
 	}
 }
 
@@ -314,69 +330,6 @@ func (k *Keeper) tick() {
 func (k *Keeper) identify(a *clock.Anchor) *clock.Anchor {
 	a.ID = clock.Generation(os.Getpid(), k.clock.Base(), k.est.Generation())
 	return a
-}
-
-// preferred is the interval of the first source that gives one; nil leaves it to the
-// servers.
-func (k *Keeper) preferred(counter int64) (*estimate.Interval, string) {
-	for _, s := range k.cfg.Sources {
-		var i *estimate.Interval
-		var from string
-		switch s {
-		case SourcePTP:
-			i, from = k.askPTP(counter)
-		case SourceHost:
-			i, from = k.askHost()
-		case SourceNTP:
-			if _, ok := k.est.Last(); ok {
-				return nil, ""
-			}
-		}
-		if i != nil {
-			return i, from
-		}
-	}
-	return nil, ""
-}
-
-func (k *Keeper) askPTP(counter int64) (*estimate.Interval, string) {
-	r, err := k.phc.Read()
-	if err != nil {
-		return nil, ""
-	}
-	middle, half := r.Low+(r.High-r.Low)/2, (r.High-r.Low)/2+1
-	_, _ = k.phcSet.Add(estimate.Exchange{Sent: r.Counter, Received: r.Counter, T2: r.Counter + middle, T3: r.Counter + middle, Error: half})
-	region, ok := k.phcSet.Region(max(counter, r.Counter))
-	if !ok {
-		return nil, ""
-	}
-	return k.scaled(region.Interval()), r.From
-}
-
-func (k *Keeper) askHost() (*estimate.Interval, string) {
-	var r source.Reading
-	err := source.ErrUnsynced
-	if k.cfg.Chronyd != NoChronyd {
-		r, err = source.Chronyd(k.counter, k.cfg.Chronyd, lookEvery)
-	}
-	if err != nil {
-		r, err = source.Kernel(k.counter)
-	}
-	if err != nil {
-		return nil, ""
-	}
-	return k.scaled(estimate.Interval{Counter: r.Counter, Low: r.Low, High: r.High, PhiLow: -r.Drift, PhiHigh: r.Drift, Fixed: true}), r.From
-}
-
-// scaled brings an interval of UTC to the scale without leaps, nil near a leap.
-func (k *Keeper) scaled(i estimate.Interval) *estimate.Interval {
-	low, ok := k.est.Leaps.Scale(i.Low + i.Counter)
-	if !ok {
-		return nil
-	}
-	shift := low - i.Low - i.Counter
-	i.Low, i.High = i.Low+shift, i.High+shift
-	return &i
 }
 
 // StateName is the name of a clock's state.

@@ -28,6 +28,8 @@ type Status struct {
 	Alarm   string         `json:"alarm,omitempty"`
 	Trouble string         `json:"trouble,omitempty"` // what the trail cannot write, and why
 	Servers []ServerStatus `json:"servers"`
+	Shared  *Shared        `json:"anchor,omitempty"` // for receivers of this host
+	Written time.Time      `json:"written"`          // by the host's clock, in a file
 }
 
 // ServerStatus is one server's part. Times in ns.
@@ -45,6 +47,9 @@ type ServerStatus struct {
 	Kernel  bool   `json:"kernel_stamps"`
 	Key     bool   `json:"authenticated"`
 }
+
+// Told is the time that the clock told.
+func (s *Status) Told() wire.Nanos { return wire.Nanos(s.UTC) }
 
 // Promised reports whether Bound holds.
 func (s *Status) Promised() bool { return s.State == "synchronised" || s.State == "holdover" }
@@ -80,9 +85,10 @@ func utcText(utc int64) string {
 // tell publishes the status.
 func (k *Keeper) tell(counter int64) {
 	now, c := k.force.Read(counter)
+	host := time.Now()
 	s := &Status{
 		UTC: int64(now), State: StateName(c.State), Cause: k.est.Cause, Source: k.from,
-		Bound: k.force.Bound(counter), Offset: k.offset(), Host: time.Now().UnixNano() - int64(now),
+		Bound: k.force.Bound(counter), Offset: k.offset(), Host: host.UnixNano() - k.force.At(int64(host.Sub(k.clock.Base()))),
 		TAI: c.TAI, ID: c.ID, Leap: k.est.Leaps.Ahead(), Alarm: k.alarm, Trouble: *k.trouble.Load(),
 	}
 	if i, ok := k.est.Followed(); ok {
@@ -96,7 +102,14 @@ func (k *Keeper) tell(counter int64) {
 			Offset: k.serverOffset(l), Stratum: l.Stratum, Kernel: l.Kernel, Key: l.Authenticated,
 		})
 	}
+	if k.cfg.File != "" {
+		s.Shared = share(k.force, k.shift)
+	}
 	k.status.Store(s)
+	select {
+	case k.news <- struct{}{}:
+	default: // the loop has not shown the last one yet, and will show this one
+	}
 }
 
 // offset is the time told less the middle of the interval that it rests on.

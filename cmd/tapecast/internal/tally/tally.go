@@ -27,6 +27,9 @@ type Tally struct {
 	Begun   wire.Nanos // the loop's time at the first delivery
 	Latest  wire.Nanos // and at the latest
 
+	Clocks Clocks // of the sequencer
+
+	stamps   Stamps
 	orphans  uint64 // messages that were delivered and then orphaned
 	latency  *Latency
 	messages atomic.Uint64 // delivered, orphaned ones included
@@ -36,8 +39,10 @@ type Tally struct {
 	filled   chan *Report // one at most: only one report is ever lent
 }
 
-// New returns a Tally of nothing yet.
-func New() *Tally { return &Tally{latency: NewLatency(), filled: make(chan *Report, 1)} }
+// New returns a Tally of nothing yet. stamps says what receive stamps are worth.
+func New(stamps Stamps) *Tally {
+	return &Tally{stamps: stamps, latency: NewLatency(), filled: make(chan *Report, 1)}
+}
 
 // Messages is how many messages were delivered. Any goroutine may ask.
 func (t *Tally) Messages() uint64 { return t.messages.Load() }
@@ -63,8 +68,9 @@ func (t *Tally) Packet(d recovery.Delivery) {
 	t.Session, t.Epoch, t.Latest = d.Session(), d.Epoch(), d.Now
 	t.messages.Add(uint64(d.Messages()))
 	t.last.Store(d.Next() - 1)
+	t.Clocks.add(d)
 	if _, ok := d.From.Line(); ok && d.Received != 0 {
-		t.latency.add(d)
+		t.latency.add(d, t.stamps)
 	}
 	if t.lent.Load() != nil {
 		t.fill(t.lent.Swap(nil), d)

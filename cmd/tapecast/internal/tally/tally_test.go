@@ -27,7 +27,7 @@ func delivery(p wire.Packet, from recovery.Provenance, received, now wire.Nanos)
 }
 
 func TestCounts(t *testing.T) {
-	a := New()
+	a := New(host{})
 	d := delivery(packet(1, 10, 10, 20), recovery.LineA, 120, 1000)
 	d.Skip = 1
 	a.Packet(d)
@@ -60,18 +60,81 @@ func TestLatencyBounds(t *testing.T) {
 	if q := l.Quantiles(); q != nil {
 		t.Errorf("an empty histogram has quantiles: %+v", q)
 	}
-	l.add(delivery(packet(1, 1000, 2000), recovery.LineA, 1500, 0))
-	l.add(delivery(packet(1, 1000), recovery.LineA, 1000+2*longest, 0))
+	l.add(delivery(packet(1, 1000, 2000), recovery.LineA, 1500, 0), host{})
+	l.add(delivery(packet(1, 1000), recovery.LineA, 1000+2*longest, 0), host{})
 	q := l.Quantiles()
-	if q.Count != 3 || q.Negative != 1 || q.Min != 0 || q.Max < longest {
+	if q.Count != 3 || q.Negative != 1 || q.Min != 0 || q.Max < longest || q.Low != nil || q.Unknown != 3 {
 		t.Errorf("%+v", q)
+	}
+}
+
+// Each latency has the interval that both clocks' errors leave it, and one that ends
+// before 0 is an alarm.
+func TestIntervals(t *testing.T) {
+	sender := wire.Clock{State: wire.ClockSynchronised, ID: 1, Bound: 1000}
+	l, receiver := NewLatency(), host{Clock: wire.Clock{State: wire.ClockSynchronised, ID: 2, Bound: 500}, ahead: 70, slack: 30}
+	l.add(delivery(said(sender, packet(1, 10_000, 10_000, 12_000)), recovery.LineA, 14_930, 0), receiver) // 5000, 5000, 3000
+	q := l.Quantiles()
+	if q.P50/10 != 500 || q.Low.P50/10 != 347 || q.High.P50/10 != 653 || q.Low.Min/10 != 147 || q.Impossible != 0 || q.Unknown != 0 {
+		t.Errorf("%+v, low %+v, high %+v", q, q.Low, q.High)
+	}
+	l.add(delivery(said(sender, packet(4, 20_000)), recovery.LineA, 18_930-600, 0), receiver) // -1600: proof
+	l.add(delivery(said(wire.Clock{ID: 1, Bound: wire.BoundUnknown}, packet(5, 20_000)), recovery.LineA, 0, 0), receiver)
+	if q = l.Quantiles(); q.Impossible != 1 || q.Worst != 70 || q.Unknown != 1 || q.Negative != 2 {
+		t.Errorf("%+v", q)
+	}
+	other := NewLatency()
+	other.Merge(l)
+	if q := other.Quantiles(); q.Impossible != 1 || q.Worst != 70 || q.Low.Count != 4 || l.Quantiles() != nil || l.impossible != 0 {
+		t.Errorf("merged %+v", q)
+	}
+}
+
+// host is a receiver's clock.
+type host struct {
+	wire.Clock
+	ahead, slack wire.Nanos
+}
+
+func (h host) Stamp(rx wire.Nanos) (wire.Nanos, wire.Clock, wire.Nanos) {
+	return rx + h.ahead, h.Clock, h.slack
+}
+
+// said is p with another clock. Nothing here looks at the checksum.
+func said(c wire.Clock, p wire.Packet) wire.Packet {
+	h := p.Header()
+	h.Clock = c
+	var b wire.Builder
+	b.Open(make([]byte, wire.DefaultPacket))
+	m := p.Cursor()
+	for m.Next() {
+		b.Add(m.Message(), m.Stamp())
+	}
+	q, _ := b.Close(h, p.Stamp())
+	return q
+}
+
+// The state, bound and identity that packets state are counted and shown.
+func TestClocks(t *testing.T) {
+	a := New(host{})
+	for i, c := range []wire.Clock{
+		{State: wire.ClockSynchronised, TAI: 37, ID: 5, Bound: 900}, {State: wire.ClockHoldover, TAI: 37, ID: 5, Bound: 1200},
+		{State: wire.ClockDisrupted, TAI: -128, ID: 6, Bound: wire.BoundUnknown},
+	} {
+		a.Packet(delivery(said(c, packet(uint64(2*i+1), 10, 20)), recovery.LineA, 0, 0))
+		if got := a.Clocks.Latest(); got != c {
+			t.Errorf("%+v, want %+v", got, c)
+		}
+	}
+	if a.Clocks.Messages != [4]uint64{0, 2, 2, 2} || a.Clocks.Widest != 1200 {
+		t.Errorf("%+v", a.Clocks.Messages)
 	}
 }
 
 // A lent report comes back filled after the next packet, and the loop goes on with
 // an empty histogram.
 func TestReport(t *testing.T) {
-	a := New()
+	a := New(host{})
 	r := NewReport()
 	a.Packet(delivery(packet(1, 10), recovery.LineA, 20, 0))
 	a.Ask(r)
@@ -105,7 +168,7 @@ func TestRangesAreBounded(t *testing.T) {
 }
 
 func TestAllocations(t *testing.T) {
-	a := New()
+	a := New(host{})
 	d := delivery(packet(1, 10, 20, 30), recovery.LineA, 100, 0)
 	if n := testing.AllocsPerRun(100, func() { a.Packet(d) }); n != 0 {
 		t.Errorf("%v allocations a packet", n)
