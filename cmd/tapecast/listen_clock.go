@@ -19,19 +19,27 @@ type clockSaid struct {
 	ID    string `json:"id"`
 }
 
-func said(c wire.Clock) clockSaid {
-	s := clockSaid{State: keeper.StateName(c.State), Bound: -1, ID: fmt.Sprintf("%08x", c.ID)}
-	if clock.Promises(c.State) && c.Bound != wire.BoundUnknown {
-		s.Bound = int64(c.Bound)
+// said is what the newest packet said, nil before the first.
+func said(c *tally.Clocks) *clockSaid {
+	v, ok := c.Latest()
+	if !ok {
+		return nil
 	}
-	if c.TAI != wire.TAIUnknown {
-		s.TAI = &c.TAI
+	s := &clockSaid{State: keeper.StateName(v.State), Bound: -1, ID: fmt.Sprintf("%08x", v.ID)}
+	if clock.Promises(v.State) && v.Bound != wire.BoundUnknown {
+		s.Bound = int64(v.Bound)
+	}
+	if v.TAI != wire.TAIUnknown {
+		s.TAI = &v.TAI
 	}
 	return s
 }
 
 func (s *clockSaid) words() string {
-	if s.Bound < 0 {
+	switch {
+	case s == nil:
+		return "unknown"
+	case s.Bound < 0:
 		return s.State
 	}
 	return s.State + " ±" + micros(s.Bound)
@@ -39,13 +47,13 @@ func (s *clockSaid) words() string {
 
 // clockSummary is what all packets said.
 type clockSummary struct {
-	clockSaid                   // the last one
-	Widest    uint32            `json:"widest_bound"` // that was promised, ns
-	Messages  map[string]uint64 `json:"messages"`     // by state
+	Last     *clockSaid        `json:"last"`         // packet
+	Widest   uint32            `json:"widest_bound"` // that was promised, ns
+	Messages map[string]uint64 `json:"messages"`     // by state
 }
 
 func summed(c *tally.Clocks) clockSummary {
-	s := clockSummary{clockSaid: said(c.Latest()), Widest: c.Widest, Messages: map[string]uint64{}}
+	s := clockSummary{Last: said(c), Widest: c.Widest, Messages: map[string]uint64{}}
 	for state, n := range c.Messages {
 		if n > 0 {
 			s.Messages[keeper.StateName(wire.ClockState(state))] = n
@@ -119,5 +127,5 @@ func (l *listener) alarm(now time.Time, q *tally.Quantiles) {
 	}
 	l.alarmed = alarmed{now, q.Impossible}
 	warn(l.app.err, l.cfg.json, fmt.Sprintf("a clock lies: %s arrived before they were sent, by up to %s, with the errors of both clocks added; the sequencer's is %s",
-		plural(uint64(q.Impossible), "message"), micros(q.Worst), said(l.tally.Clocks.Latest()).ID))
+		plural(uint64(q.Impossible), "message"), micros(q.Worst), said(&l.tally.Clocks).ID))
 }

@@ -23,7 +23,7 @@ type listenStatus struct {
 	Requests  uint64           `json:"requests"`
 	Lost      uint64           `json:"lost_messages"`
 	Kernel    uint64           `json:"kernel_drops"`
-	Clock     clockSaid        `json:"clock"`
+	Clock     *clockSaid       `json:"clock"`
 	Latency   *tally.Quantiles `json:"latency_ns"` // since the start
 	Latest    string           `json:"latest"`     // the newest message, as --print shows it
 }
@@ -44,7 +44,7 @@ func (l *listener) status(now time.Time) {
 		s.PerSecond = uint64(float64(s.Messages-l.before.messages) / d.Seconds())
 	}
 	l.before = counted{now, s.Messages}
-	s.Clock = said(l.tally.Clocks.Latest())
+	s.Clock = said(&l.tally.Clocks)
 	l.alarm(now, s.Latency)
 	if l.cfg.json {
 		event(l.app.err, eventStatus, s)

@@ -67,13 +67,17 @@ func (k *Keeper) write() {
 	}
 }
 
-// failed keeps what cannot be done for the status to say.
+// failed keeps what cannot be written for the status to say, and tells of the first
+// failure.
 func (k *Keeper) failed(err error) {
 	text := ""
 	if err != nil {
 		text = err.Error()
 	}
-	k.trouble.Store(&text)
+	before := k.trouble.Swap(&text)
+	if *before == "" && text != "" && k.opt.OnEvent != nil {
+		k.opt.OnEvent(Event{UTC: int64(k.now()), Kind: string(audit.KindAlarm), Text: "cannot be written, lost coverage: " + text, State: k.status.Load().State, Bound: -1})
+	}
 }
 
 // FileName is that of the clock's file in the directory of its trail.

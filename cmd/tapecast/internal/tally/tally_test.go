@@ -122,7 +122,7 @@ func TestClocks(t *testing.T) {
 		{State: wire.ClockDisrupted, TAI: -128, ID: 6, Bound: wire.BoundUnknown},
 	} {
 		a.Packet(delivery(said(c, packet(uint64(2*i+1), 10, 20)), recovery.LineA, 0, 0))
-		if got := a.Clocks.Latest(); got != c {
+		if got, ok := a.Clocks.Latest(); !ok || got != c {
 			t.Errorf("%+v, want %+v", got, c)
 		}
 	}
