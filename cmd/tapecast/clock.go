@@ -74,7 +74,7 @@ func (a *app) clockStatus() command {
 				return err
 			}
 			if !s.Promised() {
-				return fmt.Errorf("the clock promises nothing, it is %s (%s) (%w)", s.State, s.Cause, errPromise)
+				return fmt.Errorf("the clock is %s (%s): %w", s.State, s.Why(), errPromise)
 			}
 			return nil
 		},

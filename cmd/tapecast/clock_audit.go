@@ -47,6 +47,9 @@ func (a *app) auditVerify() command {
 			if place := trailPlace(args[0], err); place != nil {
 				return place
 			}
+			if err == nil && checked.Unproven > 0 {
+				err = fmt.Errorf("%s cannot be derived: records that they rest on were lost", plural(checked.Unproven, "anchor or row"))
+			}
 			s := &auditSummary{Command: "verify", Checked: checked, Sound: err == nil}
 			if err != nil {
 				s.Fault = err.Error()

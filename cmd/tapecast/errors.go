@@ -27,7 +27,7 @@ const (
 
 var (
 	errData        = errors.New("data fault")
-	errPromise     = errors.New("no promise")
+	errPromise     = errors.New("it promises nothing")
 	errUnreachable = errors.New("unreachable")
 )
 

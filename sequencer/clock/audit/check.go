@@ -12,13 +12,15 @@ type Checked struct {
 	Updates  uint64  `json:"updates"`  // anchors looked at
 	Promised uint64  `json:"promised"` // of them with a promise, all derived again
 	Foreign  uint64  `json:"foreign"`  // of them resting on another source than the samples
+	Unproven uint64  `json:"unproven"` // of them not derived, behind records that were lost
 	Seconds  uint64  `json:"seconds"`
 	Slack    float64 `json:"slack"` // ns: the most by which a bound was wider than it need be
 }
 
 // Check verifies the trail and derives every promised bound again from the exchanges
 // and the declared assumptions. It returns an ErrUnsound that names the record for the
-// first one that is narrower than what follows, and what Verify does. head is Verify's.
+// first one that is narrower than what follows, and what Verify does; those behind
+// lost records are Unproven instead. head is Verify's.
 func Check(dir, head string) (Checked, error) {
 	c := &checker{}
 	s, err := walkThrough(dir, head, c.record)
@@ -44,6 +46,7 @@ type checker struct {
 	holds  bool
 	far    [2]held
 	anchor *Update // the one that the next second row is of
+	lossy  bool    // records are missing since the last header or disruption
 }
 
 func (c *checker) record(r *Record) error {
@@ -56,16 +59,28 @@ func (c *checker) record(r *Record) error {
 	case KindSample:
 		c.Samples++
 		return c.sample(r)
+	case KindLost:
+		c.lossy = true
 	case KindDisruption:
-		c.holds, c.far = false, [2]held{}
+		c.holds, c.far, c.lossy = false, [2]held{}, false
 		c.facts = make([]factSet, len(c.facts))
 	case KindUpdate:
 		c.Updates++
-		return c.update(r)
+		return c.excuse(c.update(r))
 	case KindSecond:
 		c.Seconds++
-		return c.second(r)
+		return c.excuse(c.second(r))
 	}
+	return nil
+}
+
+// excuse counts what does not follow from a trail that says itself that it lacks
+// records: it is not proven, and not refuted either.
+func (c *checker) excuse(err error) error {
+	if err == nil || !c.lossy {
+		return err
+	}
+	c.Unproven++
 	return nil
 }
 

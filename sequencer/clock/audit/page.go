@@ -6,15 +6,18 @@ import (
 	"io"
 	"math"
 	"strings"
+
+	"github.com/tapecast/tapecast/feed/wire"
 )
 
 // Page writes the report as one HTML page with its plots inside, to be filed or
 // printed: it loads nothing.
 func (r *Report) Page(w io.Writer) error {
 	t, err := template.New("report").Funcs(template.FuncMap{
-		"utc": utcText,
-		"us":  func(ns int64) string { return fmt.Sprintf("%.1f", float64(ns)/1e3) },
-		"pct": func(share float64) string { return fmt.Sprintf("%.3f", 100*share) },
+		"utc":   utcText,
+		"us":    func(ns int64) string { return fmt.Sprintf("%.1f", float64(ns)/1e3) },
+		"files": func(n int) string { return counted(n, "file") },
+		"pct":   func(share float64) string { return fmt.Sprintf("%.3f", 100*share) },
 	}).Parse(page)
 	if err != nil {
 		return err
@@ -46,6 +49,7 @@ func (r *Report) plotBound() template.HTML {
 		axis(&b, y(math.Pow(10, decade)), nsText(math.Pow(10, decade)))
 	}
 	r.bars(&b)
+	r.hours(&b)
 	var path strings.Builder
 	pen := "M"
 	for _, p := range r.Plot {
@@ -74,6 +78,7 @@ func (r *Report) plotOffset() template.HTML {
 		axis(&b, y(part*most), nsText(part*most))
 	}
 	r.bars(&b)
+	r.hours(&b)
 	for _, p := range r.Plot {
 		if p.Bound >= 0 {
 			fmt.Fprintf(&b, `<circle class="offset" cx="%.1f" cy="%.1f" r="1.2"/>`, r.x(p.UTC), y(float64(p.Offset)))
@@ -90,17 +95,37 @@ func (r *Report) bars(b *strings.Builder) {
 		}
 	}
 	at := int64(r.Terms.From)
-	for _, p := range r.Plot {
-		if p.UTC-at > 2*r.widthOfDot+2e9 {
-			grey(at, p.UTC)
+	for i, p := range r.Plot {
+		if p.UTC-at > 1e9 {
+			grey(at, p.UTC) // no record
 		}
-		at = p.UTC + r.widthOfDot
+		at = p.UTC + max(r.widthOfDot, longestRow)
+		if i+1 < len(r.Plot) {
+			at = min(at, r.Plot[i+1].UTC)
+		}
+		at = min(at, int64(r.Terms.To))
 		if p.Bound < 0 {
 			grey(p.UTC, at)
 		}
 	}
-	if int64(r.Terms.To)-at > 2*r.widthOfDot+2e9 {
+	if int64(r.Terms.To)-at > 1e9 {
 		grey(at, int64(r.Terms.To))
+	}
+}
+
+// hours labels the time below a plot.
+func (r *Report) hours(b *strings.Builder) {
+	const parts = 4
+	span := int64(r.Terms.To - r.Terms.From)
+	layout := "15:04:05"
+	if span > 24*3600e9 {
+		layout = "2006-01-02 15:04"
+	}
+	for i := range int64(parts + 1) {
+		at := int64(r.Terms.From) + span/parts*i
+		anchor := [...]string{"start", "middle", "middle", "middle", "end"}[i]
+		fmt.Fprintf(b, `<line class="axis" x1="%.1f" x2="%.1f" y1="0" y2="%v"/><text style="text-anchor:%s" x="%.1f" y="%v">%s</text>`,
+			r.x(at), r.x(at), plotHeight, anchor, r.x(at), plotHeight+14, wire.Nanos(at).Time().Format(layout))
 	}
 }
 
@@ -128,7 +153,7 @@ func nsText(ns float64) string {
 
 // frame puts a plot's parts, all of which are numbers and labels of ours, on a page.
 func frame(parts string) template.HTML {
-	return template.HTML(fmt.Sprintf(`<svg viewBox="0 -8 %v %v" role="img">%s</svg>`, plotLeft+plotWidth+10, plotHeight+16, parts))
+	return template.HTML(fmt.Sprintf(`<svg viewBox="0 -8 %v %v" role="img">%s</svg>`, plotLeft+plotWidth+10, plotHeight+30, parts))
 }
 
 const page = `<!DOCTYPE html>
@@ -138,7 +163,7 @@ body{font:14px/1.45 system-ui,sans-serif;max-width:1080px;margin:2em auto;paddin
 h1{font-size:22px}h2{font-size:16px;margin-top:2em}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 td,th{padding:3px 8px;text-align:right;border-bottom:1px solid #ddd}td:first-child,th:first-child{text-align:left}
-.below td{background:#fdecea}.ok{color:#186a3b}.no{color:#b03a2e}pre{background:#f6f6f6;padding:8px;overflow:auto;white-space:pre-wrap}
+.words td,.words th{text-align:left}.below td{background:#fdecea}.ok{color:#186a3b}.no{color:#b03a2e}pre{background:#f6f6f6;padding:8px;overflow:auto;white-space:pre-wrap}
 svg{width:100%;height:auto}svg text{font:11px system-ui,sans-serif;text-anchor:end;fill:#555}
 .axis{stroke:#e3e3e3}.bound{fill:none;stroke:#1f4e8c;stroke-width:1.2}.limit{stroke:#b03a2e;stroke-dasharray:6 4}
 .none{fill:#d9d9d9}.offset{fill:#1f4e8c}
@@ -147,7 +172,7 @@ svg{width:100%;height:auto}svg text{font:11px system-ui,sans-serif;text-anchor:e
 <h1>Clock report: <span class="{{if .R.Compliant}}ok{{else}}no{{end}}">{{if .R.Compliant}}compliant{{else}}not compliant{{end}}</span></h1>
 <p>Error of a stamp at most {{.R.Terms.Limit}} in at least {{pct .R.Terms.Coverage}} % of every {{.R.Terms.Window}},
 from {{utc .R.Total.From}} to {{utc .R.Total.To}} UTC. Time without a record counts as not covered.
-The trail's {{.R.Trail.Records}} records in {{.R.Trail.Files}} files are whole: every hash was checked{{if not .R.Trail.Ended}}; it has not been closed yet{{end}}.</p>
+The trail's {{.R.Trail.Records}} records in {{files .R.Trail.Files}} are whole: every hash was checked, up to {{.R.Trail.Head}}{{if not .R.Trail.Ended}}; the trail has not been closed yet{{end}}.{{if .R.Trail.Lost}} By its own word {{.R.Trail.Lost}} records or bytes were lost.{{end}}</p>
 <h2>Largest error, by the clock's own bound</h2>{{.Bound}}
 <p>Dashed: the limit. Grey: no promise.</p>
 <h2>Time told, less the middle of its interval</h2>{{.Offset}}
@@ -156,7 +181,7 @@ The trail's {{.R.Trail.Records}} records in {{.R.Trail.Files}} files are whole: 
 {{range .R.Windows}}<tr{{if not .Compliant}} class="below"{{end}}><td>{{utc .From}}</td><td>{{pct .Covered}}</td><td>{{us .P50}}</td><td>{{us .P99}}</td><td>{{us .Max}}</td><td>{{us .MaxOffset}}</td><td>{{.Stamps}}</td><td>{{.Over}}</td></tr>
 {{end}}<tr><th>all</th><th>{{pct .R.Total.Covered}}</th><th>{{us .R.Total.P50}}</th><th>{{us .R.Total.P99}}</th><th>{{us .R.Total.Max}}</th><th>{{us .R.Total.MaxOffset}}</th><th>{{.R.Total.Stamps}}</th><th>{{.R.Total.Over}}</th></tr></table>
 <h2>Events</h2>
-<table><tr><th>UTC</th><th>kind</th><th>what</th></tr>{{range .R.Events}}<tr><td>{{utc .UTC}}</td><td>{{.Kind}}</td><td>{{.Text}}{{if .Count}} ({{.Count}}){{end}}</td></tr>
+<table class="words"><tr><th>UTC</th><th>kind</th><th>what</th></tr>{{range .R.Events}}<tr><td>{{utc .UTC}}</td><td>{{.Kind}}</td><td>{{.Text}}{{if .Count}} ({{.Count}}){{end}}</td></tr>
 {{else}}<tr><td>none</td><td></td><td></td></tr>{{end}}</table>{{if .R.Unlisted}}<p>and {{.R.Unlisted}} more</p>{{end}}
 <h2>Exchanges with servers</h2>
 <table><tr><th>outcome</th><th>number</th></tr>{{range $k, $n := .R.Samples}}<tr><td>{{$k}}</td><td>{{$n}}</td></tr>{{end}}</table>

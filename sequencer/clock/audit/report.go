@@ -61,6 +61,17 @@ type Report struct {
 // MaxEvents is how many events a report lists.
 const MaxEvents = 1000
 
+// mostReasons is how many outcomes of exchanges are told apart.
+const mostReasons = 50
+
+// counted is a number of things.
+func counted(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
+}
+
 // mostWindows is how many windows a report has.
 const mostWindows = 100_000
 
@@ -114,6 +125,9 @@ func (r *Report) record(rec *Record) error {
 		reason := rec.Sample.Reason
 		if rec.Sample.Used {
 			reason = "used"
+		}
+		if _, known := r.Samples[reason]; !known && len(r.Samples) == mostReasons {
+			reason = "for other reasons not used"
 		}
 		r.Samples[reason]++
 	case KindSecond:
@@ -251,7 +265,7 @@ func (r *Report) Text(w io.Writer) error {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: error at most %v in at least %.4g %% of every %v\n", verdict, t.Limit, 100*t.Coverage, t.Window)
-	fmt.Fprintf(&b, "from %s to %s UTC; %d records in %d files, chain whole\n\n", utcText(int64(t.From)), utcText(int64(t.To)), r.Trail.Records, r.Trail.Files)
+	fmt.Fprintf(&b, "from %s to %s UTC; %d records in %s, chain whole up to %.16s\n\n", utcText(int64(t.From)), utcText(int64(t.To)), r.Trail.Records, counted(r.Trail.Files, "file"), r.Trail.Head)
 	fmt.Fprintf(&b, "%-30s %9s %11s %11s %11s %12s %10s\n", "window from", "coverage", "bound p50", "bound p99", "bound max", "stamps", "over")
 	for i := range r.Windows {
 		r.Windows[i].text(&b, utcText(r.Windows[i].From))

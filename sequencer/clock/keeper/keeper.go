@@ -50,6 +50,7 @@ type Keeper struct {
 	// of the control loop
 	force   *clock.Anchor // the anchor in force
 	from    string        // the source that it follows
+	missing string        // why a source that is preferred to it gives nothing
 	stamps  uint64
 	against uint // servers whose last answer excludes the time told
 	alarm   string

@@ -108,14 +108,7 @@ func (r *Receiver) askHost() {
 	}
 	r.asked = now
 	v := &view{state: hostClock(), at: time.Now().UnixNano()}
-	var reading source.Reading
-	err := source.ErrUnsynced
-	if r.chronyd != NoChronyd {
-		reading, err = source.Chronyd(r.counter, r.chronyd, lookEvery)
-	}
-	if err != nil {
-		reading, err = source.Kernel(r.counter)
-	}
+	reading, err := hostReading(r.counter, r.chronyd)
 	if bound := (reading.High - reading.Low) / 2; err == nil && bound < wire.BoundUnknown {
 		v.state.State, v.state.Bound = wire.ClockSynchronised, uint32(bound)
 		v.drift, v.expires = reading.Drift, v.at+longestView

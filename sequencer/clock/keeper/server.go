@@ -5,6 +5,8 @@ import (
 	"errors"
 	"math/bits"
 	"math/rand/v2"
+	"net"
+	"os"
 	"time"
 
 	"github.com/tapecast/tapecast/sequencer/clock"
@@ -128,7 +130,7 @@ func (k *Keeper) take(a answer) {
 	}
 	s.reason = ""
 	if err != nil {
-		s.reason = err.Error()
+		s.reason = reason(err)
 	}
 	if rec.Used {
 		s.used++
@@ -141,6 +143,18 @@ func (k *Keeper) take(a answer) {
 	if errors.Is(err, estimate.ErrIncoherent) {
 		k.contradicted(s)
 	}
+}
+
+// reason is an error without what is different in each exchange.
+func reason(err error) string {
+	var system *net.OpError
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return "no answer in time"
+	case errors.As(err, &system):
+		return "cannot be asked: " + system.Err.Error()
+	}
+	return err.Error()
 }
 
 // contradicted deals with a server that broke with its past, or with a counter that

@@ -17,11 +17,12 @@ type Status struct {
 	State   string         `json:"state"`
 	Cause   string         `json:"cause"` // of the last change of state
 	Source  string         `json:"source"`
-	Bound   int64          `json:"bound"`
-	Offset  int64          `json:"offset"`     // the time told less the middle of its interval
-	Host    int64          `json:"host"`       // the host's clock less the time told
-	Rate    float64        `json:"rate_ppm"`   // of true time against the counter
-	RateBy  float64        `json:"rate_error"` // ppm
+	Missing string         `json:"missing,omitempty"` // why a source ahead of that gives nothing
+	Bound   int64          `json:"bound"`             // -1: none is promised
+	Offset  int64          `json:"offset"`            // the time told less the middle of its interval
+	Host    int64          `json:"host"`              // the host's clock less the time told
+	Rate    float64        `json:"rate_ppm"`          // of true time against the counter
+	RateBy  float64        `json:"rate_error"`        // ppm
 	TAI     int8           `json:"tai"`
 	ID      uint32         `json:"clock_id"`
 	Leap    bool           `json:"leap_ahead"`
@@ -51,6 +52,14 @@ type ServerStatus struct {
 // Told is the time that the clock told.
 func (s *Status) Told() wire.Nanos { return wire.Nanos(s.UTC) }
 
+// Why is the cause of the state, with what is missing for a better one.
+func (s *Status) Why() string {
+	if s.Missing == "" {
+		return s.Cause
+	}
+	return s.Cause + "; " + s.Missing
+}
+
 // Promised reports whether Bound holds.
 func (s *Status) Promised() bool { return s.State == "synchronised" || s.State == "holdover" }
 
@@ -59,8 +68,12 @@ func (k *Keeper) Status() *Status { return k.status.Load() }
 
 // Text writes the status for a terminal.
 func (s *Status) Text(w io.Writer) error {
-	_, err := fmt.Fprintf(w, "%s  %s (%s)\nbound %s us  offset %s us  host %s us  rate %.4f ppm within %.4f  TAI-UTC %d  clock %08x  source %s\n",
-		utcText(s.UTC), s.State, s.Cause, us(s.Bound), us(s.Offset), us(s.Host), s.Rate, s.RateBy, s.TAI, s.ID, s.Source)
+	bound := "none"
+	if s.Promised() {
+		bound = us(s.Bound) + " us"
+	}
+	_, err := fmt.Fprintf(w, "%s  %s (%s)\nbound %s  offset %s us  host %s us  rate %.4f ppm within %.4f  TAI-UTC %d  clock %08x  source %s\n",
+		utcText(s.UTC), s.State, s.Why(), bound, us(s.Offset), us(s.Host), s.Rate, s.RateBy, s.TAI, s.ID, s.Source)
 	for _, problem := range [...]string{s.Alarm, s.Trouble} {
 		if problem != "" && err == nil {
 			_, err = fmt.Fprintf(w, "ALARM: %s\n", problem)
@@ -88,8 +101,11 @@ func (k *Keeper) tell(counter int64) {
 	host := time.Now()
 	s := &Status{
 		UTC: int64(now), State: StateName(c.State), Cause: k.est.Cause, Source: k.from,
-		Bound: k.force.Bound(counter), Offset: k.offset(), Host: host.UnixNano() - k.force.At(int64(host.Sub(k.clock.Base()))),
+		Missing: k.missing, Bound: k.force.Bound(counter), Offset: k.offset(), Host: host.UnixNano() - k.force.At(int64(host.Sub(k.clock.Base()))),
 		TAI: c.TAI, ID: c.ID, Leap: k.est.Leaps.Ahead(), Alarm: k.alarm, Trouble: *k.trouble.Load(),
+	}
+	if !s.Promised() {
+		s.Bound = -1
 	}
 	if i, ok := k.est.Followed(); ok {
 		s.Rate, s.RateBy = 1e6*(i.PhiLow+i.PhiHigh)/2, 1e6*(i.PhiHigh-i.PhiLow)/2
