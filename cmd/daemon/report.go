@@ -51,21 +51,22 @@ type Status struct {
 
 // Summary is what a finished daemon did. Sequences are of the whole session.
 type Summary struct {
-	Session   string        `json:"session"`
-	Epoch     uint32        `json:"epoch"`
-	First     uint64        `json:"first"`
-	Last      uint64        `json:"last"`
-	Messages  uint64        `json:"messages"` // published in this epoch
-	Chain     string        `json:"chain"`    // after Last
-	Durable   uint64        `json:"durable"`  // highest sequence that survives a crash
-	Journal   string        `json:"journal"`  // state
-	Ended     bool          `json:"ended"`    // the session, not only the process
-	Packets   uint64        `json:"packets"`  // sequenced, each once
-	Method    string        `json:"send_method"`
-	Lines     []LineSummary `json:"lines"`
-	Seconds   float64       `json:"seconds"` // from first to last packet
-	Rate      float64       `json:"messages_per_second"`
-	Allocs    float64       `json:"allocations_per_message"`
+	Session  string        `json:"session"`
+	Epoch    uint32        `json:"epoch"`
+	First    uint64        `json:"first"`
+	Last     uint64        `json:"last"`
+	Messages uint64        `json:"messages"` // published in this epoch
+	Chain    string        `json:"chain"`    // after Last
+	Durable  uint64        `json:"durable"`  // highest sequence that survives a crash
+	Journal  string        `json:"journal"`  // state
+	Ended    bool          `json:"ended"`    // the session, not only the process
+	Packets  uint64        `json:"packets"`  // sequenced, each once
+	Method   string        `json:"send_method"`
+	Lines    []LineSummary `json:"lines"`
+	Seconds  float64       `json:"seconds"` // from first to last packet
+	Rate     float64       `json:"messages_per_second"`
+	Allocs   float64       `json:"allocations_per_message"`
+	Memory
 	Repair    RepairSummary `json:"retransmit"`
 	SendFails uint64        `json:"send_failures"`
 }

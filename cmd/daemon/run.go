@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"time"
 
 	"github.com/tapecast/tapecast/feed/wire"
@@ -40,23 +39,17 @@ func (d *Daemon) Run(ctx context.Context, r Reporter) (*Summary, error) {
 		defer close(served)
 		d.shell.serve(tcp, d.ln)
 	}()
-	before := mallocs()
+	before := ReadMemory()
 	if d.disk != nil {
 		go d.disk.run()
 	}
 	go d.ingest.run()
 	d.watch(ctx, loops, r)
 	err := errors.Join(d.finish(), loops.err)
-	allocs := mallocs() - before
+	memory := ReadMemory().Since(before)
 	stopTCP()
 	<-served
-	return d.summary(allocs), err
-}
-
-func mallocs() uint64 {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.Mallocs
+	return d.summary(memory), err
 }
 
 // watch is the control loop: it reports until the ingest loop is over.
@@ -173,7 +166,7 @@ func (d *Daemon) status() Status {
 }
 
 // summary is read after every loop has ended.
-func (d *Daemon) summary(allocs uint64) *Summary {
+func (d *Daemon) summary(memory Memory) *Summary {
 	in := d.ingest
 	next, chain := in.seq.Visible()
 	method, _ := in.pub.Method()
@@ -182,7 +175,7 @@ func (d *Daemon) summary(allocs uint64) *Summary {
 		Messages: next - 1 - d.cut.Cut, Chain: chainWord(chain), Durable: d.history.Durable(),
 		Journal: journalWord(in.seq.Journal()), Ended: in.seq.Ended(), Packets: in.sent.Load(),
 		Method: method.String(), Lines: lineSummaries(in.pub.Stats()),
-		Repair: repairSummary(d.server.Stats()), SendFails: in.sendFails.Load(),
+		Repair: repairSummary(d.server.Stats()), SendFails: in.sendFails.Load(), Memory: memory,
 	}
 	s.First = min(s.First, s.Last)
 	s.Seconds = time.Duration(in.lastSent - in.firstSent).Seconds()
@@ -190,7 +183,7 @@ func (d *Daemon) summary(allocs uint64) *Summary {
 		s.Rate = float64(s.Messages) / s.Seconds
 	}
 	if s.Messages > 0 {
-		s.Allocs = float64(allocs) / float64(s.Messages)
+		s.Allocs = float64(memory.Mallocs) / float64(s.Messages)
 	}
 	return s
 }

@@ -4,13 +4,14 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/tapecast/tapecast/cmd/daemon"
 	"github.com/tapecast/tapecast/cmd/tapecast/internal/tally"
 	"github.com/tapecast/tapecast/recovery"
 )
 
 // end saves, flushes and prints the summary, after both loops. err is what ended
 // them.
-func (l *listener) end(err error, mallocs uint64) error {
+func (l *listener) end(err error, memory daemon.Memory) error {
 	err = l.explain(err)
 	if isUsage(err) && l.tally.Messages() == 0 {
 		return err // there is nothing to sum up
@@ -22,7 +23,7 @@ func (l *listener) end(err error, mallocs uint64) error {
 		err = errors.Join(err, l.tape.flush())
 	}
 	l.merge(l.tally.Finish())
-	s := l.summary(mallocs)
+	s := l.summary(memory)
 	return errors.Join(err, l.app.finish(s, l.cfg.json), lossError(s.LostCount))
 }
 
@@ -49,7 +50,7 @@ func (l *listener) merge(from *tally.Latency) {
 	l.latency.Merge(from)
 }
 
-func (l *listener) summary(mallocs uint64) *listenSummary {
+func (l *listener) summary(memory daemon.Memory) *listenSummary {
 	t, st, p := l.tally, l.sub.Stats(), l.sub.Position()
 	s := &listenSummary{
 		Command: "listen", Session: p.Session.String(), Epoch: p.Epoch, First: t.First, Last: p.Sequence,
@@ -58,7 +59,7 @@ func (l *listener) summary(mallocs uint64) *listenSummary {
 		Lost: list(t.Lost), Orphaned: list(t.Orphaned), LostCount: t.Lost.Messages, Orphans: t.Orphaned.Messages,
 		Gaps: st.Gaps, Requests: st.Requests, Retries: st.Retries, Kernel: st.KernelDrops, Bad: st.Bad,
 		Packets: st.Packets, Receive: l.cfg.receive.String(), Discarded: st.Discarded, Latency: l.latency.Quantiles(),
-		Seconds: (t.Latest - t.Begun).Duration().Seconds(),
+		Memory: memory, Seconds: (t.Latest - t.Begun).Duration().Seconds(),
 	}
 	s.Clock = summed(&t.Clocks)
 	if p.Known {
@@ -68,7 +69,7 @@ func (l *listener) summary(mallocs uint64) *listenSummary {
 		s.PerSecond = float64(s.Delivered) / s.Seconds
 	}
 	if s.Delivered > 0 {
-		s.Allocs = float64(mallocs) / float64(s.Delivered)
+		s.Allocs = float64(memory.Mallocs) / float64(s.Delivered)
 	}
 	for i, x := range st.Lines {
 		s.Reordered += x.Reordered

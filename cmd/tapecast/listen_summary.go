@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/tapecast/tapecast/cmd/daemon"
 	"github.com/tapecast/tapecast/cmd/tapecast/internal/tally"
 )
 
@@ -41,6 +42,7 @@ type listenSummary struct {
 	Seconds   float64 `json:"seconds"` // from first to last delivery
 	PerSecond float64 `json:"messages_per_second"`
 	Allocs    float64 `json:"allocations_per_message"`
+	daemon.Memory
 }
 
 // lineSummary is one line of it.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"time"
 
 	"github.com/tapecast/tapecast/cmd/daemon"
@@ -70,9 +69,10 @@ func (a *app) runListen(ctx context.Context, c listenConfig) error {
 	if err := l.open(); err != nil {
 		return err
 	}
-	before := mallocs()
+	defer withoutCollection(listenGarbage, a.env)()
+	before := daemon.ReadMemory()
 	err = l.run(ctx)
-	return l.end(err, mallocs()-before)
+	return l.end(err, daemon.ReadMemory().Since(before))
 }
 
 // open makes the subscription, and the relay that stands between it and us.
@@ -221,10 +221,4 @@ func (l *listener) answered() error {
 	}
 	return fmt.Errorf("no retransmit service at %v answered in %v (%w): is `tapecast serve` running there, and is its port open? --give-up 0 waits for ever",
 		l.cfg.servers, l.cfg.giveUp, errUnreachable)
-}
-
-func mallocs() uint64 {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.Mallocs
 }

@@ -49,6 +49,7 @@ func (a *app) serve() command {
 		settings: append(serveSettings(&c), outputSettings(&c.Status, &json)...),
 		shared:   []settings.Section{clockSection(&c.Clock)},
 		run: func(ctx context.Context, _ []string) error {
+			defer withoutCollection(serveGarbage, a.env)()
 			s, err := daemon.Serve(ctx, c, &serveReporter{out: a.err, json: json})
 			if s == nil {
 				return err

@@ -5,9 +5,11 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/tapecast/tapecast/tools/netlab"
+	"github.com/tapecast/tapecast/tools/testenv"
 )
 
 // TestRandomLossByRing: a receive ring, a relay by ring that also serves, and sockets
@@ -37,6 +39,16 @@ func TestRandomLossByRing(t *testing.T) {
 			}
 		})
 	}
+}
+
+// needRing skips the test where packet sockets are not allowed.
+func needRing(t *testing.T) {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_PACKET, syscall.SOCK_RAW, 0)
+	if err != nil {
+		testenv.Missing(t, "netns", err)
+	}
+	syscall.Close(fd)
 }
 
 // TestRingIsRefused: without the capability listen says what is missing and what else
