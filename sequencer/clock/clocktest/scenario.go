@@ -91,6 +91,13 @@ func Campaign(seed uint64) Scenario {
 		}
 		s.Freezes = append(s.Freezes, f)
 	}
+	if rng.Float64() < 0.25 { // liars that agree: both pull the same way, just inside
+		for i := range s.Servers {
+			if s.Servers[i].Lie != Honest {
+				s.Servers[i].Lie, s.Servers[i].Size = Subtle, 1
+			}
+		}
+	}
 	slices.SortFunc(s.Freezes, func(a, b Freeze) int { return cmp.Compare(a.At, b.At) })
 	return s
 }

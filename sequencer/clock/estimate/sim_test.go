@@ -273,7 +273,8 @@ func TestFreezeUnmarked(t *testing.T) {
 // newYear is 2027-01-01, UTC.
 const newYear = 1_798_761_600_000_000_000
 
-// TestLeap: a second is inserted or left out, and servers say so only beforehand.
+// TestLeap: a second is inserted or left out, and servers say so only beforehand; one
+// smears it, and is a liar.
 func TestLeap(t *testing.T) {
 	for _, r := range each(0, 4, func(seed uint64) *clocktest.Result {
 		s := clocktest.Base(seed, 5, 2, 100e3)
@@ -287,6 +288,9 @@ func TestLeap(t *testing.T) {
 		}
 		w.OnTick = func(w *clocktest.World, a anchor, at int64) { tai[a.TAI] = true }
 		r := w.Run(3 * clocktest.Hour)
+		if v := w.Estimator().Verdict(0); v != estimate.Liar && v != estimate.Probation {
+			t.Errorf("seed %d: the smearing server is said to be %v", seed, v)
+		}
 		if !tai[37] || !tai[want] || len(tai) != 2 {
 			t.Errorf("seed %d: TAI offsets %v", seed, tai)
 		}
