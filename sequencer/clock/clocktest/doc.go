@@ -5,4 +5,7 @@
 //
 // The oscillator keeps the declared limits on its frequency, for a bound cannot be
 // better than what it assumes; within them it is as hostile as a Scenario says.
+//
+// For tests in real time there are Chronyd, a real server on loopback that tells the
+// host's own time, and Proxy, a path to it that delays, loses, doubles and corrupts.
 package clocktest

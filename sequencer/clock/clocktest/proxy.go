@@ -2,10 +2,12 @@ package clocktest
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -30,6 +32,23 @@ type Proxy struct {
 	rng     *rand.Rand
 	wg      sync.WaitGroup
 	room    chan struct{} // one for each question under way
+	lie     atomic.Int64
+}
+
+// Lie has the server seem to be off by so much from now on. Answers with a code do
+// not survive that.
+func (p *Proxy) Lie(by time.Duration) { p.lie.Store(int64(by)) }
+
+// shift moves the server's two stamps in an answer.
+func shift(b []byte, by int64) {
+	const receive, transmit, end = 32, 40, 48
+	if by == 0 || len(b) < end {
+		return
+	}
+	units := uint64(int64(float64(by) / 1e9 * (1 << 32))) // of 2^-32 s
+	for _, at := range [...]int{receive, transmit} {
+		binary.BigEndian.PutUint64(b[at:], binary.BigEndian.Uint64(b[at:])+units)
+	}
 }
 
 // patience is how long an answer is waited for.
@@ -84,6 +103,7 @@ func (p *Proxy) carry(question []byte, from *net.UDPAddr) {
 		if err != nil {
 			return // nothing more comes
 		}
+		shift(b[:n], p.lie.Load())
 		p.spoil(append([]byte(nil), b[:n]...), func(b []byte) { _, _ = p.conn.WriteToUDP(b, from) })
 	}
 }

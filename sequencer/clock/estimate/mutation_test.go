@@ -37,7 +37,10 @@ func (e *Extent) intersect(o Extent) {
 // fail. Without it nobody knows whether the oracle can see.
 func TestMutants(t *testing.T) {
 	if os.Getenv("TAPECAST_MUTANT") != "" {
-		t.Skip("this is a mutant")
+		t.Skip("skipped: this is a mutant")
+	}
+	if testing.Short() {
+		t.Skip("skipped: -short; the full tests build the mutants")
 	}
 	for _, m := range mutants {
 		t.Run(m.name, func(t *testing.T) {

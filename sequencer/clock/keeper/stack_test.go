@@ -199,6 +199,9 @@ func TestStackFaults(t *testing.T) {
 // TestStackQuorum: when more servers stop than may be missing, the clock says holdover,
 // and synchronised again when they are back.
 func TestStackQuorum(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short; TestStackFaults has the same servers")
+	}
 	servers := chronyds(t)
 	s := startStack(t, servers, 1, func(i int) string { return servers[i].Address }, func(int) uint32 { return 7 })
 	until := func(want string) {
@@ -220,10 +223,60 @@ func TestStackQuorum(t *testing.T) {
 	s.report(t)
 }
 
+// TestStackLiars: two of five begin to lie by a millisecond, each its own way, and are
+// named within three polls. An answer that took longer than the lie is large proves
+// nothing, so a starved machine is only asked to name them.
+func TestStackLiars(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short; the simulated world has such liars")
+	}
+	servers := chronyds(t)
+	var paths []*clocktest.Proxy
+	for i, c := range servers {
+		paths = append(paths, clocktest.StartProxy(t, i+1, c.Address, clocktest.Faults{}))
+	}
+	s := startStack(t, servers, 2, func(i int) string { return paths[i].Address }, func(int) uint32 { return 0 })
+	s.watch(t, 2*time.Second)
+	before := s.Status().Servers
+	paths[0].Lie(time.Millisecond)
+	paths[1].Lie(-time.Millisecond)
+	slow := [2]bool{}
+	named := func() bool {
+		all := true
+		for i, v := range s.Status().Servers[:2] {
+			slow[i] = slow[i] || v.Trip > 500_000
+			all = all && (v.Verdict == "liar" || v.Verdict == "probation")
+		}
+		return all
+	}
+	for end := time.Now().Add(time.Minute); !named(); s.watch(t, 10*time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not named after a minute: %+v", s.Status().Servers)
+		}
+	}
+	for i, v := range s.Status().Servers[:2] {
+		polls := v.Asked - before[i].Asked
+		t.Logf("server %d is named %q after %d polls", i, v.Verdict, polls)
+		if polls > 3 && !slow[i] {
+			t.Errorf("server %d was named only after %d polls", i, polls)
+		}
+	}
+	for i, v := range s.Status().Servers[2:] {
+		if v.Verdict != "agrees" {
+			t.Errorf("honest server %d: %s", i+2, v.Verdict)
+		}
+	}
+	s.watch(t, time.Second)
+	s.report(t)
+}
+
 // TestStackLoopback is the figure of merit: no faults, busy processors. Its figures
 // are judged only in the long form, TAPECAST_CLOCK_STACK=10m; no stamp may be out of
 // its bound in either.
 func TestStackLoopback(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short; TestStackFaults has the same servers")
+	}
 	d, full := stackFor(t, 2*time.Second)
 	servers := chronyds(t)
 	busy(t, 1)
