@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"syscall"
 	"time"
 
 	"github.com/tapecast/tapecast/feed"
@@ -45,7 +46,7 @@ func Open(c Config) (*Daemon, error) {
 		return nil, err
 	}
 	d := &Daemon{cfg: c}
-	for _, step := range []func() error{d.openClock, d.openLines, d.openServer, d.recover, d.openJournal, d.openHistory, d.openSequencer, d.openSource} {
+	for _, step := range []func() error{d.openClock, d.openLines, d.openSource, d.openServer, d.recover, d.openJournal, d.openHistory, d.openSequencer, d.listenSource} {
 		if err := step(); err != nil {
 			d.Close()
 			return nil, err
@@ -190,7 +191,23 @@ func (d *Daemon) options(s wire.Session) journal.Options {
 }
 
 func (d *Daemon) journalError(problem string, err error) error {
-	return &ConfigError{Key: "journal", Value: d.cfg.Journal, Problem: problem, Err: err}
+	return &ConfigError{Key: "journal", Value: d.cfg.Journal, Problem: problem, Remedy: journalRemedy(err), Err: err}
+}
+
+// journalRemedy is what to do about err, where it does not say so itself.
+func journalRemedy(err error) string {
+	var rot *journal.RotError
+	switch {
+	case errors.As(err, &rot), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return ""
+	case errors.Is(err, journal.ErrLocked):
+		return "stop that process, or name another directory"
+	case errors.Is(err, journal.ErrForeign), errors.Is(err, journal.ErrEpoch):
+		return "name its session and channel, or another directory"
+	case errors.Is(err, journal.ErrVersion):
+		return "read it with the release that wrote it, or name another directory"
+	}
+	return "name a directory that can be made and written"
 }
 
 // openJournal takes the epoch: it is durable when this returns.
@@ -284,21 +301,26 @@ func (d *Daemon) channel() retransmit.Channel {
 	return c
 }
 
-func (d *Daemon) openSource() error {
+// openSource comes before the journal: a name that is wrong takes no epoch.
+func (d *Daemon) openSource() (err error) {
+	if d.ingest.source = d.cfg.Feed; d.ingest.source == nil {
+		d.ingest.source, err = openSource(&d.cfg)
+	}
+	return err
+}
+
+func (d *Daemon) listenSource() (err error) {
 	acked := func(feed.InputID) uint64 { return 0 }
 	if d.disk != nil {
 		acked = func(id feed.InputID) uint64 {
 			return max(d.disk.writer.Acknowledged(id), d.ingest.seq.Recovered(id))
 		}
 	}
-	source := d.cfg.Feed
-	if source == nil {
-		var err error
-		if source, err = openSource(&d.cfg, d.state.Session, acked); err != nil {
+	if d.ingest.source == nil {
+		if d.ingest.source, err = listenSource(&d.cfg, d.state.Session, acked); err != nil {
 			return err
 		}
 	}
-	d.ingest.source = source
-	d.ingest.waiter, _ = source.(waiter)
+	d.ingest.waiter, _ = d.ingest.source.(waiter)
 	return nil
 }

@@ -57,7 +57,7 @@ func OpenRelay(c RelayConfig, next recovery.Handler) (*Relay, error) {
 	c.History, c.Segment = or(c.History, 64<<20), or(c.Segment, 64<<20)
 	r := &Relay{cfg: c, next: next, clock: clock.NewLocal(), served: make(chan struct{})}
 	if err := r.recover(); err != nil {
-		return nil, &ConfigError{Key: "journal", Value: c.Journal, Problem: "cannot be recovered", Err: err}
+		return nil, &ConfigError{Key: "journal", Value: c.Journal, Problem: "cannot be recovered", Remedy: journalRemedy(err), Err: err}
 	}
 	if c.Serve == "" {
 		return r, nil

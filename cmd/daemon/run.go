@@ -114,7 +114,7 @@ func (d *Daemon) finish() error {
 		d.disk.drain.Store(true)
 		<-d.disk.finished
 		if d.disk.err != nil {
-			return fmt.Errorf("journal: %w", d.disk.err)
+			return d.disk.err
 		}
 	}
 	if d.ingest.lapsed {

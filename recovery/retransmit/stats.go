@@ -25,7 +25,7 @@ type Stats struct {
 	Stalled     uint64           // with ErrStalled
 	Slow        uint64           // with ErrSlow
 	Life        uint64           // with ErrLife
-	LastRequest wire.Nanos       // when the last request came; 0 never
+	LastRequest wire.Nanos       // when the last request came, or the last packets of an answer went; 0 never
 }
 
 // counters are Stats as many sessions write them.

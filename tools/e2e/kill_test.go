@@ -1,12 +1,18 @@
 package e2e
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tapecast/tapecast/feed/synth"
+	"github.com/tapecast/tapecast/feed/text"
+	"github.com/tapecast/tapecast/sequencer/journal"
 )
 
 // lastSeen is the highest sequence in the newest status line of a receiver.
@@ -74,6 +80,7 @@ func TestKillsFast(t *testing.T) {
 		}
 	}
 	served := finish(t, c, readTail(t, dir).last(), receivers, "--source", "synth:5")
+	sameAsMarket(t, dir, 5)
 	for _, p := range receivers {
 		s := p.summary()
 		orphaned := strings.Count(p.err.String(), `"event":"orphaned"`)
@@ -106,10 +113,42 @@ func TestKillsStrict(t *testing.T) {
 		}
 	}
 	served := finish(t, c, readTail(t, dir).last(), receivers, "--source", "synth:6", "--durability", "strict")
+	sameAsMarket(t, dir, 6)
 	t.Logf("%d tails lost", cut)
 	for _, p := range receivers {
 		if s := complete(t, served, p); s.Delivered != s.Last {
 			t.Errorf("%s: delivered %d messages, the last is %d", p.name, s.Delivered, s.Last)
+		}
+	}
+}
+
+// sameAsMarket checks that the journal holds the synthetic market of seed, message
+// by message from its first: no restart has left one out or doubled one.
+func sameAsMarket(t *testing.T, dir string, seed uint64) {
+	t.Helper()
+	r, err := journal.OpenReader(dir, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	m, got, want := synth.New(seed, 0), text.NewPrinter(), text.NewPrinter()
+	for {
+		p, err := r.Next()
+		if err == io.EOF {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for c := p.Cursor(); c.Next(); {
+			msg, err := m.Next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			a := got.AppendJSON(nil, c.Sequence(), 0, c.Message())
+			if b := want.AppendJSON(nil, c.Sequence(), 0, msg); !bytes.Equal(a, b) {
+				t.Fatalf("the journal has\n%sand the market\n%s", a, b)
+			}
 		}
 	}
 }

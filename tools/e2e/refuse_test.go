@@ -30,11 +30,11 @@ func TestConfigurationErrors(t *testing.T) {
 		args []string
 		says []string
 	}{
-		{"missing file", base("--source", "itch:/nowhere/session.bin"), []string{"/nowhere/session.bin", "no such file"}},
-		{"used port", base("--source", "synth:1", "--retransmit", taken.Addr().String()), []string{taken.Addr().String(), "in use"}},
-		{"wrong interface", base("--source", "synth:1", "--interface", "nosuch0"), []string{"nosuch0", "interface"}},
-		{"unwritable journal", base("--source", "synth:1", "--journal", filepath.Join(file, "journal")), []string{filepath.Join(file, "journal")}},
-		{"unknown key", base("-c", file), []string{"speed", "3"}},
+		{"missing file", base("--source", "itch:/nowhere/session.bin"), []string{"/nowhere/session.bin", "no such file", "give the path"}},
+		{"used port", base("--source", "synth:1", "--retransmit", taken.Addr().String()), []string{taken.Addr().String(), "in use", "give a free"}},
+		{"wrong interface", base("--source", "synth:1", "--interface", "nosuch0"), []string{"nosuch0", "there are", "ip link"}},
+		{"unwritable journal", base("--source", "synth:1", "--journal", filepath.Join(file, "journal")), []string{filepath.Join(file, "journal"), "not a directory", "name a directory"}},
+		{"unknown key", base("-c", file), []string{file + ":3", "speed", "did you mean"}},
 		{"no source", base(), []string{"source"}},
 		{"no journal", []string{"serve", "--source", "synth:1", "--interface", "lo"}, []string{"journal", "none"}},
 		{"unknown flag", base("--sauce", "synth:1"), []string{"--sauce"}},
