@@ -27,7 +27,9 @@ func TestLate(t *testing.T) {
 	doomed.kill()
 	victim.kill()
 	others := []*proc{
-		start(t, "late", with(c.listen, "--from", "start")...),
+		start(t, "late", with(c.listen, "--from", "start", "--compress")...),
+		start(t, "from now", with(c.listen, "--from", "now")...),
+		start(t, "from a sequence", with(c.listen, "--from", fmt.Sprint(messages/3))...),
 		start(t, "resumed", with(c.listen, "--resume", saved)...),
 		start(t, "tcp", with(c.listen, "--tcp", "--from", "start")...),
 		lossy,
