@@ -15,20 +15,25 @@ import (
 	"github.com/tapecast/tapecast/sequencer/journal"
 )
 
-// lastSeen is the highest sequence in the newest status line of a receiver.
-func (p *proc) lastSeen() uint64 {
+// status is what a receiver said of itself last.
+type status struct {
+	Event, State string
+	Now          int64 // ns UTC
+	Last         uint64
+}
+
+func (p *proc) status() (s status) {
 	lines := strings.Split(strings.TrimSpace(p.err.String()), "\n")
 	for i := len(lines) - 1; i >= 0; i-- {
-		var s struct {
-			Event string
-			Last  uint64
-		}
 		if json.Unmarshal([]byte(lines[i]), &s) == nil && s.Event == "status" {
-			return s.Last
+			return s
 		}
 	}
-	return 0
+	return status{}
 }
+
+// lastSeen is the highest sequence in the newest status line of a receiver.
+func (p *proc) lastSeen() uint64 { return p.status().Last }
 
 // until waits until the receiver has seen seq.
 func (p *proc) until(seq uint64) {
@@ -56,6 +61,25 @@ func (p *proc) settled() uint64 {
 			return now
 		}
 		last = now
+	}
+}
+
+// silentSince waits until the receiver says that it has not heard anything for a
+// while since t, and returns its position: nothing is on its way to it any more.
+func (p *proc) silentSince(t time.Time) uint64 {
+	p.t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(limit)
+	for {
+		if s := p.status(); s.State == "stale" && s.Now > t.Add(150*time.Millisecond).UnixNano() {
+			return s.Last
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			p.t.Fatalf("%s never fell silent\n%s", p.name, p.tail())
+		}
 	}
 }
 
@@ -106,7 +130,8 @@ func TestKillsStrict(t *testing.T) {
 	cut := 0
 	for range kills() {
 		life(t, r, with(c.serve, "--source", "synth:6", "--pace", "50000/s", "--durability", "strict"))
-		j, seen := readTail(t, dir), max(receivers[0].settled(), receivers[1].settled())
+		dead := time.Now()
+		j, seen := readTail(t, dir), max(receivers[0].silentSince(dead), receivers[1].silentSince(dead))
 		if off := max(j.behind(seen), j.floor); off < j.end() {
 			j.lose(t, r, off)
 			cut++
