@@ -9,9 +9,9 @@
 // the daemon no longer has: nothing is lost and nothing doubled. A program that
 // restarts asks Last and goes on with the message after it, the first that is not
 // acknowledged; what the daemon had taken of it already is dropped when it comes
-// again. Where the promise
-// cannot be kept, because a journal is gone or two programs share a name, the
-// client ends with ErrLost, ErrAhead or ErrSession, and never goes on silently.
+// again. Where the promise cannot be kept, because a journal is gone or two programs
+// share a name, the client ends with ErrLost, ErrAhead or ErrSession, and never goes
+// on silently.
 //
 // # Frames
 //
