@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -160,6 +161,9 @@ func (d *demo) show(e childEvent) {
 			d.screen.status(i, &d.status, before)
 			return
 		}
+	}
+	if bytes.HasPrefix(e.data, []byte("tapecast: ")) {
+		return // why it exits, which its exit will say
 	}
 	if e.name == "" || e.name == eventWarning || e.name == "lost" || e.name == "alert" {
 		d.screen.say("%s: %s", e.from.name, e.data)

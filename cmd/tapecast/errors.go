@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os/exec"
 	"strings"
 	"syscall"
 
@@ -68,6 +69,10 @@ func isUsage(err error) bool {
 	var setting *settings.Error
 	var config *daemon.ConfigError
 	if errors.As(err, &usage) || errors.As(err, &setting) || errors.As(err, &config) {
+		return true
+	}
+	var child *exec.ExitError // of the demo's, which was told what we were
+	if errors.As(err, &child) && child.ExitCode() == exitUsage {
 		return true
 	}
 	for _, e := range []error{

@@ -414,6 +414,17 @@ func TestDemo(t *testing.T) {
 	}
 }
 
+// What serve refuses, the demo refuses, and says it once.
+func TestDemoRefuses(t *testing.T) {
+	if _, err := demoNetwork(); err != nil {
+		testenv.Missing(t, "multicast", err)
+	}
+	o := runCmd(t, tapecast(t, "demo", "--source", "itch:/nonexistent"))
+	if o.code != exitUsage || strings.Count(o.out+o.err, "give the path") != 1 {
+		t.Errorf("exit code %d\n%s%s", o.code, o.out, o.err)
+	}
+}
+
 // A signal in the middle ends the demo and all that it started.
 func TestDemoInterrupted(t *testing.T) {
 	if _, err := demoNetwork(); err != nil {
