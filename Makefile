@@ -57,7 +57,7 @@ demo: build ## show loss being repaired, on loopback, in half a minute
 test: needs ## run all tests
 	$(GO) test -p 1 $(TESTFLAGS) ./...
 
-full: needs ## run the end-to-end tests at full size, in a quarter of an hour
+full: needs ## run the end-to-end tests at full size, in ten minutes
 	TAPECAST_FULL=1 $(GO) test -count=1 -v -timeout 30m ./tools/e2e
 
 check: fmt vet staticcheck tidy race-short sim ## what a commit must pass, with 2 s of each fuzz target

@@ -51,7 +51,7 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// full asks for the sizes that a release is held to, a quarter of an hour in all,
+// full asks for the sizes that a release is held to, ten minutes in all,
 // instead of those that fit into every CI run.
 var full = os.Getenv("TAPECAST_FULL") != ""
 
