@@ -75,13 +75,13 @@ func (s *Subscriber) nowhere(gone uint64) bool {
 }
 
 // Done closes a request.
-func (a *answers) Done(id uint32, _ uint64) {
+func (a *answers) Done(id uint32, next uint64) {
 	s := (*Subscriber)(a)
 	switch x := s.asks.find(id); {
 	case id == s.follow:
 		s.follow = 0
 	case id == s.definitions.id:
-		s.defined()
+		s.defined(next)
 	case x != nil:
 		s.done(x, s.now)
 	}

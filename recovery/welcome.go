@@ -11,6 +11,7 @@ type definitions struct {
 	needed bool
 	id     uint32     // the request under way
 	retry  wire.Nanos // when to ask
+	early  bool       // they came before the stream was where it is to begin: retry is for the case that no line says when it is
 }
 
 // welcomed takes a server's answer to the login: where the channel is, what our
@@ -128,19 +129,30 @@ func (s *Subscriber) define(now wire.Nanos) wire.Nanos {
 	if !d.needed || d.id != 0 || s.conn.phase != up {
 		return never
 	}
-	if now < d.retry {
+	if reached := d.early && s.stream.edge > s.stream.next; now < d.retry && !reached {
 		return d.retry
 	}
 	id := s.newID()
 	if s.conn.client.Definitions(id) == nil {
-		d.id, s.asks.progress = id, now
+		d.early, d.id, s.asks.progress = false, id, now
 	}
 	return never
 }
 
-// defined lets messages through.
-func (s *Subscriber) defined() {
-	s.definitions.needed, s.definitions.id = false, 0
+// defined takes the end of the definitions, which are as of asOf. Where the stream is
+// to begin later, more may be defined before it does: they are asked for again.
+func (s *Subscriber) defined(asOf uint64) {
+	s.definitions.id = 0
+	if asOf+1 < s.stream.next && !s.stream.end {
+		s.definitions.early, s.definitions.retry = true, s.now+s.cfg.RetryMax
+		return
+	}
+	s.open()
+}
+
+// open lets messages through.
+func (s *Subscriber) open() {
+	s.definitions.needed = false
 	s.stream.open(s.now)
 }
 
@@ -152,7 +164,7 @@ func (s *Subscriber) undefined(r retransmit.Refusal) {
 		return
 	}
 	s.stream.emit(Event{Kind: EventAlert, Cause: CauseUnavailable, First: 1, Last: s.stream.next - 1, Now: s.now})
-	s.defined()
+	s.open()
 }
 
 // pursue keeps an open-ended request going, for a receiver without multicast. It

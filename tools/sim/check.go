@@ -33,7 +33,7 @@ func (w *world) checkEnd() {
 	if w.violation != nil {
 		return
 	}
-	w.coverStats()
+	w.coverServer(w.node.server)
 	for _, r := range w.receivers {
 		if r.view != nil {
 			r.view.balance()

@@ -16,8 +16,6 @@ import (
 // cover counts that something happened which a simulator must bring about.
 func (w *world) cover(what string) { w.coverage[what]++ }
 
-func (w *world) coverRefusal(c retransmit.Code) { w.cover("refused: " + c.String()) }
-
 func (w *world) coverFrom(p recovery.Provenance) { w.cover("delivered by " + p.String()) }
 
 func (w *world) coverEvent(e recovery.Event) {
@@ -70,18 +68,27 @@ func (w *world) noteControl(p wire.Packet) {
 		return
 	}
 	w.ledger.advertise(st.Durable, 0)
+	switch n := w.node; {
+	case n.buried > 0 && st.Journal != wire.JournalDead:
+		w.fail("I7 durable: the journal is dead, and a control packet says that it is %d", st.Journal)
+	case p.Type() == wire.TypeEnd && (st.Last != w.ledger.next-1 || p.First() != w.ledger.next):
+		w.fail("I3 end: the end at %d is announced, the session has %d", st.Last, w.ledger.next-1)
+	case st.Previous != n.cut.Previous || st.Cut != n.cut.Cut || st.CutChain != n.cut.Chain:
+		w.fail("I9 epochs: a control packet tells of the cut %d, it is %d", st.Cut, n.cut.Cut)
+	}
 	if p.First() > w.ledger.sent+1 && p.First() > w.node.cut.Cut+1 {
 		w.fail("I3 honest heartbeats: one tells of %d, only %d was sent", p.First()-1, w.ledger.sent)
 	}
 }
 
-// coverStats counts what only counters tell.
-func (w *world) coverStats() {
-	if s := w.node.server; s != nil {
-		for code, n := range s.Stats().Refused {
-			if n > 0 {
-				w.coverage["refused: "+retransmit.Code(code).String()] += n
-			}
+// coverServer counts what only a server's counters tell. Its process is over.
+func (w *world) coverServer(s *retransmit.Server) {
+	if s == nil {
+		return
+	}
+	for code, n := range s.Stats().Refused {
+		if n > 0 {
+			w.coverage["refused: "+retransmit.Code(code).String()] += n
 		}
 	}
 }

@@ -26,6 +26,8 @@ type disk struct {
 	full bool
 	safe bool // no faults
 
+	failed bool // some call of this process failed
+
 	rotten string // a bit was flipped in this file,
 	bit    int64  // this one,
 	bad    byte   // which made its byte this;
@@ -105,6 +107,7 @@ func (d *disk) before(call string) error {
 		return nil
 	case d.full && (call == "Create" || call == "Preallocate" || call == "MkdirAll"):
 		d.w.cover("disk full: " + call)
+		d.failed = true
 		d.fs.FailCall(1, syscall.ENOSPC, false)
 	case changes(call) && d.rand.chance(o.Crash):
 		d.w.cover("power cut inside " + call)
@@ -114,9 +117,11 @@ func (d *disk) before(call string) error {
 		}
 	case call == "WriteAt" && d.rand.chance(o.Short):
 		d.w.cover("disk short write")
+		d.failed = true
 		d.fs.FailCall(1, syscall.EIO, true)
 	case d.rand.chance(o.Fail):
 		d.w.cover("disk fails: " + call)
+		d.failed = true
 		d.fs.FailCall(1, syscall.EIO, false)
 	}
 	return nil

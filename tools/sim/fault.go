@@ -41,28 +41,28 @@ func (w *world) planFaults() {
 		f.Kill, f.Power, f.Stop, f.Pause / 2, (f.Pause + 1) / 2, f.ReceiverKill,
 		f.Partition, f.OneWay, f.DeadLine, f.ClockStep, f.Full, f.SlowDisk,
 	} {
-		for range n {
-			w.plan(faultKind(kind))
+		for i := range n { // each by draws of its own: one that is left out moves no other
+			w.plan(faultKind(kind), newRandom(w.seed, 1000+uint64(kind)<<8+uint64(i)))
 		}
 	}
 }
 
-func (w *world) plan(kind faultKind) {
+func (w *world) plan(kind faultKind, rnd *random) {
 	f := &w.o.Faults
-	x := fault{kind: kind, host: w.rand.n(w.o.Receivers), server: hostServer, line: w.rand.n(2)}
-	if w.o.Alias && w.rand.n(2) == 0 {
+	x := fault{kind: kind, host: rnd.n(w.o.Receivers), server: hostServer, line: rnd.n(2)}
+	if w.o.Alias && rnd.n(2) == 0 {
 		x.server = hostAlias
 	}
 	switch kind {
 	case faultPause, faultPauseReceiver:
-		x.length = w.rand.span(0, f.Paused)
+		x.length = rnd.span(0, f.Paused)
 	case faultPart, faultPartOneWay, faultDarkLine:
-		x.length = w.rand.span(0, f.Parted)
+		x.length = rnd.span(0, f.Parted)
 	case faultFull, faultSlow:
-		x.length = w.rand.span(0, f.SlowFor)
+		x.length = rnd.span(0, f.SlowFor)
 	}
 	w.faults = append(w.faults, x)
-	w.k.at(w.rand.span(0, w.o.Safety), w, tagFault, len(w.faults)-1, nil)
+	w.k.at(rnd.span(0, w.o.Safety), w, tagFault, len(w.faults)-1, nil)
 }
 
 // strike makes a fault happen.

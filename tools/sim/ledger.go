@@ -20,6 +20,7 @@ type ledger struct {
 	inputs []uint64 // last sequence of each input in it
 
 	sent    uint64 // last sequence that left the sequencer
+	unsent  uint64 // the next to leave
 	durable uint64 // the highest that was ever advertised as durable
 	oldest  uint64 // the highest oldest sequence that a server ever had
 	ended   bool
@@ -59,7 +60,7 @@ func (l *ledger) begin(epoch, previous uint32, cut, chain uint64) {
 		l.w.cover("epoch with orphans")
 	}
 	l.terms = append(l.terms, &term{epoch: epoch, previous: previous, cut: cut, chain: chain})
-	l.sent = min(l.sent, cut)
+	l.sent, l.unsent = min(l.sent, cut), cut+1
 	l.rewind(cut, chain)
 }
 
@@ -78,10 +79,18 @@ func (l *ledger) rewind(cut, chain uint64) {
 }
 
 // walk calls f with the packets of the session, in order.
-func (l *ledger) walk(f func(p wire.Packet)) {
-	for i, t := range l.terms {
+func (l *ledger) walk(f func(p wire.Packet)) { l.known(^uint32(0), f) }
+
+// known calls f with the packets of the session as one sees it who knows the epochs
+// up to epoch.
+func (l *ledger) known(epoch uint32, f func(p wire.Packet)) {
+	terms := l.terms
+	for len(terms) > 0 && terms[len(terms)-1].epoch > epoch {
+		terms = terms[:len(terms)-1]
+	}
+	for i, t := range terms {
 		limit := ^uint64(0)
-		for _, later := range l.terms[i+1:] {
+		for _, later := range terms[i+1:] {
 			limit = min(limit, later.cut)
 		}
 		for _, p := range t.packets {
@@ -204,7 +213,10 @@ func (l *ledger) sending(p wire.Packet) wire.Packet {
 		l.w.fail("I6 wire = history: packet %d is sent with other bytes than were committed", p.First())
 		return p
 	}
-	l.sent = max(l.sent, p.Next()-1)
+	if p.First() != l.unsent {
+		l.w.fail("I6 wire = history: packet %d is sent, %d is the next", p.First(), l.unsent)
+	}
+	l.sent, l.unsent = max(l.sent, p.Next()-1), p.Next()
 	return own
 }
 

@@ -27,17 +27,22 @@ func main() {
 	verbose := flag.Bool("v", false, "tell the story of the seed")
 	workers := flag.Int("workers", 2, "seeds run at a time")
 	covered := flag.Bool("coverage", false, "print what was reached, and how often")
+	smaller := flag.Bool("shrink", true, "make the world of a seed that failed as mild as it may be")
+	file := flag.String("world", "", "run the world in this file instead: a seed, and options as a failed one prints them")
 	flag.Parse()
 	debug.SetGCPercent(400)
+	if *file != "" {
+		os.Exit(oneOf(*file, *verbose))
+	}
 	if *seeds == "" {
-		os.Exit(one(*seed, *verbose))
+		os.Exit(one(*seed, draw(*seed), *verbose))
 	}
 	first, last, err := parseRange(*seeds)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "sim:", err)
 		os.Exit(2)
 	}
-	os.Exit(many(first, last, *workers, *covered))
+	os.Exit(many(first, last, *workers, *covered, *smaller))
 }
 
 // parseRange reads "A-B".
@@ -55,9 +60,23 @@ func parseRange(s string) (first, last uint64, err error) {
 	return first, last, nil
 }
 
+// oneOf runs the world in a file and returns the exit code.
+func oneOf(file string, verbose bool) int {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "sim:", err)
+		return 2
+	}
+	seed, o, err := parseWorld(string(b))
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "sim: %s: %v\n", file, err)
+		return 2
+	}
+	return one(seed, o, verbose)
+}
+
 // one runs one seed and returns the exit code.
-func one(seed uint64, verbose bool) int {
-	o := draw(seed)
+func one(seed uint64, o Options, verbose bool) int {
 	var log io.Writer
 	if verbose {
 		fmt.Printf("seed %d\n%v\n\n", seed, o)
@@ -78,8 +97,8 @@ func one(seed uint64, verbose bool) int {
 }
 
 func report(r Result) {
-	fmt.Fprintf(os.Stderr, "\nseed %d violates %v\nits options:\n%v\nits story: go run ./tools/sim -seed %d -v\n",
-		r.Seed, r.Violation, r.Options, r.Seed)
+	fmt.Fprintf(os.Stderr, "\nseed %d violates %v\nits world, for -world FILE and testdata/kept:\nseed %d\n%v\nits story: go run ./tools/sim -seed %d -v\n",
+		r.Seed, r.Violation, r.Seed, r.Options, r.Seed)
 }
 
 // total adds up what seeds did. Workers share it.
@@ -90,6 +109,7 @@ type total struct {
 	messages   uint64
 	delivered  uint64
 	steps      uint64
+	trace      uint64  // of all seeds, in whatever order they ran
 	virtual    float64 // s
 	coverage   map[string]uint64
 	failed     []Result
@@ -102,7 +122,7 @@ func newTotal(first, last uint64) *total {
 }
 
 // many runs the seeds first to last and returns the exit code.
-func many(first, last uint64, workers int, covered bool) int {
+func many(first, last uint64, workers int, covered, smaller bool) int {
 	t := newTotal(first, last)
 	t.run(workers, func() bool { return false })
 	if covered {
@@ -111,6 +131,10 @@ func many(first, last uint64, workers int, covered bool) int {
 	fmt.Println(t.line())
 	for _, r := range t.failed {
 		report(r)
+		if smaller {
+			fmt.Fprintln(os.Stderr, "\nsmaller:")
+			report(shrink(r))
+		}
 	}
 	if len(t.failed) > 0 {
 		return 1
@@ -148,6 +172,7 @@ func (t *total) add(r Result) {
 	t.messages += r.Messages
 	t.delivered += r.Delivered
 	t.steps += r.Steps
+	t.trace += mix(r.Trace ^ r.Seed)
 	t.virtual += float64(r.Virtual) / 1e9
 	for name, n := range r.Coverage {
 		t.coverage[name] += n
@@ -163,6 +188,6 @@ func (t *total) add(r Result) {
 
 func (t *total) line() string {
 	s := time.Since(t.start).Seconds()
-	return fmt.Sprintf("%d seeds, %.1f/s, %d messages, %d delivered, %d events, %.0f s virtual (%.0f times real time), %d violations",
-		t.seeds, float64(t.seeds)/s, t.messages, t.delivered, t.steps, t.virtual, t.virtual/s, len(t.failed))
+	return fmt.Sprintf("%d seeds, %.1f/s, %d messages, %d delivered, %d events, %.0f s virtual (%.0f times real time), trace %016x, %d violations",
+		t.seeds, float64(t.seeds)/s, t.messages, t.delivered, t.steps, t.virtual, t.virtual/s, t.trace, len(t.failed))
 }

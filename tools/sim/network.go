@@ -12,6 +12,7 @@ const (
 	hostServer = iota
 	hostAlias  // the sequencer's other address
 	hostStranger
+	hostGuest
 	hostReceivers
 )
 
@@ -75,6 +76,9 @@ func (n *network) carry(line int, r *receiver, b []byte) {
 		n.w.k.after(o.Latency, r, tagDatagram, line, b)
 		return
 	}
+	if rnd.chance(o.Forge) { // and it comes first
+		n.w.k.after(o.Latency, r, tagDatagram, line, n.forge(b))
+	}
 	if s.burst == 0 && rnd.chance(o.Loss/max(o.Burst, 1)+btoi(o.Loss > 0)) {
 		s.burst = rnd.between(1, 2*o.Burst-1)
 	}
@@ -94,9 +98,6 @@ func (n *network) carry(line int, r *receiver, b []byte) {
 	if rnd.chance(o.Duplicate) {
 		n.w.cover("datagram duplicated")
 		n.w.k.at(at+rnd.span(0, o.Delay+o.Latency), r, tagDatagram, line, b)
-	}
-	if rnd.chance(o.Forge) {
-		n.w.k.at(at, r, tagDatagram, line, n.forge(b))
 	}
 }
 
@@ -167,6 +168,17 @@ func (n *network) forge(b []byte) []byte {
 		return st.AppendControl(nil, h)
 	}
 	return reseal(f, p)
+}
+
+// usurp makes a datagram with the place of p, other contents and another past: only
+// the chain tells, where the receiver knows it.
+func (n *network) usurp(p wire.Packet) []byte {
+	const offChain = 56
+	n.w.cover("forged chain")
+	q := append(wire.Packet(nil), p...)
+	q[offChain] ^= 1 << n.rand.n(8)
+	q[len(q)-1] ^= 1
+	return reseal(q, q)
 }
 
 // reseal makes the checksum of p, at the head of b, right.

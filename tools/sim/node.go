@@ -50,8 +50,10 @@ type node struct {
 	server  *retransmit.Server
 	shells  []*shell
 
-	failed  bool // the disk loop met an error that the ingest loop has not heard of
-	died    bool // the journal is dead
+	failed  bool       // the disk loop met an error that the ingest loop has not heard of
+	buried  int        // 1 and the packets committed since the ingest loop heard of it
+	spoke   wire.Nanos // the last control packet
+	died    bool       // the journal is dead
 	told    wire.JournalState
 	ended   bool
 	next    uint64 // as the ingest loop told
@@ -100,7 +102,7 @@ func (n *node) turn() {
 	}
 	n.seq.Turn(now, wire.Clock{TAI: wire.TAIUnknown, ID: uint32(n.process), Bound: wire.BoundUnknown})
 	if n.failed {
-		n.failed = false
+		n.failed, n.buried = false, 1
 		n.seq.JournalFailed()
 	}
 	if n.take(now) < perTurn {
@@ -108,8 +110,11 @@ func (n *node) turn() {
 	}
 	n.publish()
 	if p := n.seq.Control(n.control); p != nil {
+		n.spoke = now
 		n.w.noteControl(p)
 		n.send([]wire.Packet{append(wire.Packet(nil), p...)})
+	} else if now >= n.spoke+n.w.o.Heartbeat {
+		n.w.fail("I16 heartbeats: the last control packet was %v ago", (now - n.spoke).Duration())
 	}
 	n.tell()
 	if n.stop && n.allPublished() && (n.writer == nil || n.died || n.history.Written()+1 >= n.history.Next()) {
@@ -149,6 +154,9 @@ func (n *node) take(now wire.Nanos) (taken int) {
 	for _, in := range n.w.inputs {
 		for !in.finished() && in.due <= n.w.k.now && taken < perTurn {
 			n.w.text = n.w.makeMessage(n.w.text[:0], in.index, in.next)
+			if n.rand.n(64) == 0 {
+				n.stammer(in)
+			}
 			err := n.seq.Put(feed.Input{ID: feed.InputID(in.id), Seq: in.next}, n.w.text)
 			if errors.Is(err, feed.ErrFull) {
 				n.w.cover("input refused: full")
@@ -166,6 +174,21 @@ func (n *node) take(now wire.Nanos) (taken int) {
 		n.seq.End()
 	}
 	return taken
+}
+
+// stammer is an input that says something again, or leaves something out.
+func (n *node) stammer(in *input) {
+	seq, want := in.next+1, feed.ErrInputGap
+	if n.rand.n(2) == 0 {
+		seq, want = in.next-1-uint64(n.rand.n(3)), feed.ErrDuplicate
+	}
+	if seq == 0 || seq > in.next+1 {
+		return
+	}
+	n.w.cover("input told: " + want.Error())
+	if err := n.seq.Put(feed.Input{ID: feed.InputID(in.id), Seq: seq}, n.w.text); !errors.Is(err, want) {
+		n.w.fail("inputs: message %d of input %d after %d is answered %v, not %v", seq, in.index, in.next-1, err, want)
+	}
 }
 
 // publish sends what history has that was not sent.
@@ -253,6 +276,9 @@ func (n *node) diskTurn() {
 	if err != nil {
 		n.w.tell("sequencer", "journal: %v", err)
 		n.w.cover("journal dead")
+		if !n.disk.failed && n.seq.Journal() != wire.JournalDead {
+			n.w.fail("journal: dies without a fault: %v", err)
+		}
 		n.failed, n.died = true, true
 		n.writer.Close()
 		n.journalDied()

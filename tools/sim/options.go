@@ -1,11 +1,6 @@
 package main
 
-import (
-	"fmt"
-	"strings"
-
-	"github.com/tapecast/tapecast/feed/wire"
-)
+import "github.com/tapecast/tapecast/feed/wire"
 
 // Options is everything that a seed expands to: the shape of a world, and how bad
 // things get in it. Chances are per million. Times are ns.
@@ -17,6 +12,7 @@ type Options struct {
 	Alias      bool // the retransmit service has a second address
 	Stranger   bool // receivers also know a service of another session
 	OneLine    bool
+	Guest      bool // somebody else connects to the retransmit service, and means no good
 	Inputs     int
 	Messages   int // of each input
 	Rate       int // messages a second of each input, on average
@@ -59,7 +55,8 @@ type LimitOptions struct {
 	Requests    uint32
 	Bytes       uint64 // a second, 0 unlimited
 	Connections int
-	Life        wire.Nanos
+
+	Login, Silence, Stall, Answer, Life wire.Nanos
 }
 
 // LineOptions say what a line does to datagrams, for each receiver apart.
@@ -146,6 +143,7 @@ func draw(seed uint64) Options {
 	if coin() {
 		o.Late = r.n(o.Receivers)
 	}
+	o.Guest = r.n(3) == 0
 	o.drawLimits(r, coin)
 	for i := range o.Lines {
 		o.Lines[i] = drawLine(r, coin)
@@ -170,7 +168,7 @@ func (o *Options) reconcile() {
 }
 
 func (o *Options) drawLimits(r *random, coin func() bool) {
-	o.Limits = LimitOptions{Range: 1 << 20, Outstanding: 64, Requests: 10000, Connections: 64}
+	o.Limits = mild().Limits
 	if coin() {
 		o.Limits.Range = uint64(r.log(8, 4096))
 	}
@@ -183,8 +181,12 @@ func (o *Options) drawLimits(r *random, coin func() bool) {
 	if r.n(4) == 0 {
 		o.Limits.Bytes = uint64(r.log(500_000, 10_000_000))
 	}
+	if coin() {
+		o.Limits.Login, o.Limits.Silence = r.times(500*millisecond, 5*second), r.times(2500*millisecond, 5*second)
+		o.Limits.Stall, o.Limits.Answer = r.times(second, 10*second), r.times(3*second, 120*second)
+	}
 	if r.n(8) == 0 {
-		o.Limits.Connections = o.Receivers
+		o.Limits.Connections = o.Receivers + btoi(o.Guest)
 	}
 	if r.n(8) == 0 {
 		o.Limits.Life = r.times(500*millisecond, 5*second)
@@ -262,14 +264,4 @@ func (o *Options) drawFaults(r *random, coin func() bool) {
 	if r.n(3) == 0 {
 		o.Disk.Rot = r.log(50_000, 1_000_000)
 	}
-}
-
-// String is the options as a failing seed prints them, one group a line.
-func (o Options) String() string {
-	type plain Options
-	s := strings.ReplaceAll(fmt.Sprintf("%+v", plain(o)), "} ", "}\n")
-	for _, group := range []string{" Limits:", " Lines:", " TCP:", " Window:", " Packet:"} {
-		s = strings.Replace(s, group, "\n"+group[1:], 1)
-	}
-	return s
 }

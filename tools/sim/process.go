@@ -24,7 +24,8 @@ func (n *node) start() {
 	n.process++
 	n.clock.step(n.w.k.now, n.stepped) // a process reads the host's clock once, and counts on by itself
 	n.stepped = 0
-	n.dark, n.stop, n.failed, n.died, n.ended, n.slow = false, false, false, false, false, 0
+	n.dark, n.stop, n.failed, n.died, n.ended, n.slow, n.buried, n.disk.failed = false, false, false, false, false, 0, 0, false
+	n.spoke = n.now()
 	err := n.open()
 	if n.disk.off {
 		n.w.cover("power cut while starting")
@@ -229,6 +230,7 @@ func (n *node) close(power bool) {
 		s.drop(power)
 	}
 	n.shells = nil
+	n.w.coverServer(n.server)
 	if n.history != nil {
 		n.history.Close()
 		n.history = nil
@@ -266,6 +268,11 @@ type recorder struct {
 
 // Commit implements sequencer.History.
 func (r recorder) Commit(p wire.Packet, progress []feed.Progress) {
+	if n := r.w.node; n.buried > 0 && r.w.o.Durability == wire.JournalStrict {
+		if n.buried++; n.buried > 2 { // the open packet is closed
+			r.w.fail("I7 strict: packet %d is taken after the journal died", p.First())
+		}
+	}
 	r.w.ledger.commit(p)
 	r.History.Commit(p, progress)
 }

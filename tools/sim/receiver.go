@@ -65,7 +65,7 @@ func (r *receiver) start() {
 	r.lives++
 	cfg := r.cfg
 	cfg.Seed = mix(r.w.seed ^ uint64(r.index+1)<<32)
-	r.view = &view{w: r.w, who: r.label}
+	r.view = &view{w: r.w, who: r.label, from: max(cfg.From, 1)}
 	if r.saved.next != 0 {
 		r.w.cover("receiver resumes")
 		p := r.position
@@ -133,8 +133,27 @@ func (r *receiver) datagram(line int, b []byte) {
 		r.w.cover("socket overrun")
 		return
 	}
+	if forged := r.usurped(line, b); forged != nil {
+		r.inbox[line] = append(r.inbox[line], forged)
+	}
 	r.inbox[line] = append(r.inbox[line], b)
 	r.schedule(5 * microsecond)
+}
+
+// usurped is a forged packet that comes just before b, the packet that the receiver
+// waits for, or nil.
+func (r *receiver) usurped(line int, b []byte) []byte {
+	if r.w.calm || !r.rand.chance(4*r.w.o.Lines[line].Forge) || len(r.inbox[0])+len(r.inbox[1]) > 0 {
+		return nil
+	}
+	p, err := wire.Parse(b)
+	if err != nil || p.Type() != wire.TypeSequenced {
+		return nil
+	}
+	if at := r.sub.Position(); !at.Known || at.Epoch != p.Epoch() || at.Sequence+1 != p.First() {
+		return nil
+	}
+	return r.w.net.usurp(p)
 }
 
 // schedule has the next turn in d.

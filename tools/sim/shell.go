@@ -47,7 +47,6 @@ func (s *shell) accept(c *tcpConn) {
 	x.s, err = s.server.Accept(s.clock(), "peer")
 	var r *retransmit.Refusal
 	if errors.As(err, &r) {
-		s.w.coverRefusal(r.Code)
 		c.ends[atServer] = x
 		c.write(atServer, retransmit.AppendRefusal(nil, 0, *r))
 		c.close(atServer)

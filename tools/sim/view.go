@@ -13,7 +13,11 @@ type view struct {
 	w     *world
 	who   string
 	epoch func() uint32 // that the receiver is in
+	from  uint64        // where it was asked to begin
 	saw   seen
+
+	defined map[uint64]bool // definitions that came as a snapshot
+	checked bool            // that they were all there, or need not be
 }
 
 // seen is the part of a view that survives a restart of the receiver.
@@ -56,10 +60,21 @@ func (v *view) Packet(d recovery.Delivery) {
 	v.follow(0)
 	v.compare(d, first)
 	if s.next == 0 {
-		s.first = first
+		v.begin(first)
+	}
+	if !v.checked {
+		v.checkDefined(first)
 	}
 	s.delivered += uint64(d.Messages())
 	s.next = d.Next()
+}
+
+// begin is the first thing told of: it must be where the receiver was asked to begin.
+func (v *view) begin(first uint64) {
+	v.saw.first = first
+	if v.from != recovery.FromNow && first != v.from {
+		v.fail("I3 start: begins at %d, was asked to begin at %d", first, v.from)
+	}
 }
 
 // compare holds what is delivered against the ledger.
@@ -93,23 +108,6 @@ func (v *view) compare(d recovery.Delivery, first uint64) {
 	}
 }
 
-// snapshot holds definitions against what inputs submitted.
-func (v *view) snapshot(p wire.Packet) {
-	v.w.cover("snapshot delivered")
-	for c := p.Cursor(); c.Next(); {
-		i, seq, ok := identify(c.Message())
-		if !ok || i >= len(v.w.ledger.inputs) || c.Kind() != wire.KindInstrumentDefinition {
-			v.fail("I4 nothing invented: a definition of no input")
-			return
-		}
-		v.w.text = v.w.makeMessage(v.w.text[:0], i, seq)
-		if !sameMessage(c.Message(), v.w.text) {
-			v.fail("I4 nothing invented: a definition that input %d did not send as %d", i, seq)
-			return
-		}
-	}
-}
-
 // Event implements recovery.Handler.
 func (v *view) Event(e recovery.Event) {
 	if v.w.violation != nil {
@@ -129,6 +127,8 @@ func (v *view) Event(e recovery.Event) {
 		s.state = e.State
 	case recovery.EventEnd:
 		v.end(e)
+	case recovery.EventAlert:
+		v.checked = v.checked || e.Cause == recovery.CauseUnavailable // no server gives definitions
 	}
 	if e.Kind != recovery.EventState && v.w.log != nil {
 		v.w.tell(v.who, "%v %d..%d epoch %d %v", e.Kind, e.First, e.Last, e.Epoch, e.Cause)
@@ -181,9 +181,10 @@ func (v *view) lost(e recovery.Event) {
 		return
 	}
 	if s.next == 0 {
-		s.first = e.First
+		v.begin(e.First)
 	}
 	s.lost += e.Last - e.First + 1
+	v.checked = true // what was lost may have defined instruments
 	s.next = e.Last + 1
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"runtime/debug"
 
 	"github.com/tapecast/tapecast/feed/wire"
 	"github.com/tapecast/tapecast/recovery"
@@ -26,7 +27,7 @@ type Result struct {
 // Run lets the world of a seed happen. log, unless it is nil, gets its story.
 func Run(seed uint64, o Options, log io.Writer) Result {
 	w := newWorld(seed, o, log)
-	w.run()
+	w.runSafely()
 	r := Result{
 		Seed: seed, Options: o, Trace: w.k.trace, Messages: w.messages, Virtual: w.k.now,
 		Steps: w.k.steps, Coverage: w.coverage, Violation: w.violation,
@@ -51,6 +52,7 @@ const (
 const (
 	lookEvery = 10 * millisecond
 	patience  = 150 * second // for everything to converge once faults stopped
+	maxEvents = 5_000_000    // of one world: more is a loop that never ends
 )
 
 // world is one simulated system: hosts, network, disk, and the ledger that knows
@@ -115,6 +117,16 @@ func (w *world) close() {
 	}
 }
 
+// runSafely runs, and makes a panic of the production code a violation like others.
+func (w *world) runSafely() {
+	defer func() {
+		if e := recover(); e != nil {
+			w.fail("I12 no panic: %v\n%s", e, debug.Stack())
+		}
+	}()
+	w.run()
+}
+
 // run is a seed's life: faults, then none, then everything must be where it belongs.
 func (w *world) run() {
 	w.k.at(0, w.node, tagStart, 0, nil)
@@ -124,6 +136,9 @@ func (w *world) run() {
 			at = w.rand.span(0, w.o.Safety)
 		}
 		w.k.at(at, r, tagBegin, 0, nil)
+	}
+	if w.o.Guest {
+		w.k.at(w.rand.span(0, w.o.Safety), newGuest(w), tagVisit, 0, nil)
 	}
 	w.planFaults()
 	w.until(w.o.Safety, func() bool { return false })
@@ -138,6 +153,9 @@ func (w *world) run() {
 func (w *world) until(end wire.Nanos, done func() bool) bool {
 	look := w.k.now
 	for w.violation == nil && w.k.step(end) {
+		if w.k.steps > maxEvents {
+			w.fail("I12 bounded: %d events by %v, and no end", w.k.steps, w.k.now.Duration())
+		}
 		if w.k.now >= look {
 			if done() {
 				return true
@@ -229,7 +247,7 @@ func (w *world) behind(r *receiver) string {
 		return fmt.Sprintf("%s is down or in another epoch", r.label)
 	case r.view.saw.next != 0 && r.view.saw.next != w.ledger.next:
 		return fmt.Sprintf("%s is at %d of %d", r.label, r.view.saw.next, w.ledger.next)
-	case r.view.saw.next == 0 && r.cfg.From != recovery.FromNow && w.ledger.next > 1:
+	case r.view.saw.next == 0 && r.cfg.From < w.ledger.next && w.ledger.next > 1:
 		return fmt.Sprintf("%s has got nothing", r.label)
 	}
 	return ""
@@ -280,7 +298,8 @@ func (w *world) shellAt(host int) *shell {
 func (w *world) serverConfig() retransmit.ServerConfig {
 	l, o := retransmit.DefaultLimits(), &w.o.Limits
 	l.Range, l.Outstanding, l.Requests, l.Bytes = o.Range, o.Outstanding, o.Requests, o.Bytes
-	l.Connections, l.PerPeer, l.Life = o.Connections, o.Connections, o.Life
+	l.Connections, l.PerPeer = o.Connections, o.Connections
+	l.Login, l.Silence, l.Stall, l.Answer, l.Life = o.Login, o.Silence, o.Stall, o.Answer, o.Life
 	group := func(last byte) retransmit.Line {
 		return retransmit.Line{Group: netip.AddrPortFrom(netip.AddrFrom4([4]byte{239, 0, 0, last}), 30000)}
 	}
@@ -300,8 +319,13 @@ func (w *world) receiverConfig(r *receiver) recovery.Config {
 		Outstanding: o.Outstanding, AskTimeout: o.AskTimeout, Patience: o.Patience, Compress: o.Compress,
 		TCP: r.index >= o.Receivers-o.TCPOnly, Name: r.label,
 	}
-	if r.index < o.Late && r.rand.n(2) == 0 {
-		c.From = recovery.FromNow
+	if r.index < o.Late {
+		switch r.rand.n(3) {
+		case 0:
+			c.From = recovery.FromNow
+		case 1:
+			c.From = uint64(r.rand.between(1, o.Inputs*o.Messages/2))
+		}
 	}
 	if o.Stranger || r.rand.n(2) == 0 {
 		c.Session = w.session
