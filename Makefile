@@ -13,13 +13,11 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # to benchmark. A folder not there yet is passed over.
 RACE_DIRS  := feed sequencer recovery multicast
 BENCH_DIRS := feed sequencer recovery multicast bench
-SIM_DIR    := tools/sim
 
 FUZZTIME       ?= 10s
 CHECK_FUZZTIME ?= 2s
 BENCHTIME      ?= 1s
 BENCH          ?= .
-SIM_BUDGET     ?= 30s
 
 # The whole path, sender to receiver, as one command; empty: none.
 THROUGHPUT ?= $(if $(wildcard bench/throughput),$(GO) run ./bench/throughput)
@@ -27,7 +25,7 @@ THROUGHPUT ?= $(if $(wildcard bench/throughput),$(GO) run ./bench/throughput)
 below = $(patsubst %,./%/...,$(wildcard $(1)))
 
 .DEFAULT_GOAL := help
-.PHONY: help needs go-version build demo test full check fmt vet staticcheck tidy race race-short fuzz sim bench clean
+.PHONY: help needs go-version build demo test full check fmt vet staticcheck tidy race race-short fuzz sim mutants mutants-today bench clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
@@ -90,8 +88,15 @@ fuzz: go-version ## run each fuzz target for FUZZTIME
 		done; \
 	done
 
-sim: go-version ## run new seeds in the simulator for SIM_BUDGET
-	$(if $(wildcard $(SIM_DIR)),TAPECAST_SIM_BUDGET=$(SIM_BUDGET) $(GO) test -count=1 $(call below,$(SIM_DIR)),@echo "sim: no $(SIM_DIR)")
+# With the flags of `make test`, so that go test runs it once for both.
+sim: go-version ## run 1,000 seeds in the simulator, which must reach everything (SEEDS=A-B: those)
+	$(if $(SEEDS),$(GO) run ./tools/sim -seeds $(SEEDS),$(GO) test $(TESTFLAGS) ./tools/sim)
+
+mutants: go-version ## plant every bug of tools/mutants and let the simulator find it (an hour)
+	$(GO) run ./tools/mutants
+
+mutants-today: go-version ## a few of them, others every day
+	$(GO) run ./tools/mutants -sample 8
 
 bench: build ## run the benchmarks (BENCH=regexp) and the throughput of the whole path
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem $(call below,$(BENCH_DIRS))

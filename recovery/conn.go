@@ -216,17 +216,21 @@ func (s *Subscriber) oversee(now wire.Nanos) wire.Nanos {
 }
 
 // forsake charges the gaps that a server cannot help with. What no other server can
-// either is lost.
+// either is lost; one that does not answer may be starting, and is given the time in
+// which it could have been asked as often as allowed.
 func (s *Subscriber) forsake() {
 	if s.lags() {
 		return
 	}
+	grace := wire.Nanos(s.cfg.Attempts) * s.cfg.AskTimeout
 	for i := range s.stream.gaps.list {
 		x := &s.stream.gaps.list[i]
 		if x.gone>>s.conn.server&1 == 0 {
 			continue
 		}
-		x.charge(wholeTry, s.cfg.Attempts, CauseUnavailable)
+		if s.now >= x.since+min(grace, s.cfg.Patience) {
+			x.charge(wholeTry, s.cfg.Attempts, CauseUnavailable)
+		}
 		if x.lost == 0 && s.nowhere(x.gone) {
 			x.lost = CauseUnavailable
 		}

@@ -45,17 +45,16 @@ const (
 	CauseUnavailable Cause = 1 // every server that answered says that it is gone
 	CauseAttempts    Cause = 2 // asked for as often as Config.Attempts allows
 	CauseNoServer    Cause = 3 // no retransmit service is configured, none answers, or none gets so far
-	CauseWindow      Cause = 4 // beyond what the window holds, and nobody to ask
-	CauseSilent      Cause = 5 // nothing heard for three heartbeat intervals
-	CauseMismatch    Cause = 6 // a packet's chain is not ours
-	CauseEpoch       Cause = 7 // a packet of a higher epoch came before its announcement
-	CauseJournal     Cause = 8 // the sequencer's journal is dead
-	CauseLoss        Cause = 9 // state: something was lost before
+	CauseSilent      Cause = 4 // nothing heard for three heartbeat intervals
+	CauseMismatch    Cause = 5 // a packet's chain is not ours
+	CauseEpoch       Cause = 6 // a packet of a higher epoch came before its announcement
+	CauseJournal     Cause = 7 // the sequencer's journal is dead
+	CauseLoss        Cause = 8 // state: something was lost before
 )
 
 // String gives the words that tools print.
 func (c Cause) String() string {
-	return word(int(c), "", "unavailable", "attempts exhausted", "no server", "window",
+	return word(int(c), "", "unavailable", "attempts exhausted", "no server",
 		"silent", "chain mismatch", "unannounced epoch", "journal dead", "loss")
 }
 

@@ -104,3 +104,22 @@ func TestResumeWhileEpochRises(t *testing.T) {
 		t.Errorf("gave up: %v", err)
 	}
 }
+
+// A follower whose server has lost a range gets it from another one: what the first
+// said must not end the connection to the second.
+func TestFollowerGoesOnElsewhere(t *testing.T) {
+	s, rec, m := newFound(t, Config{Servers: []string{"one", "two"}, TCP: true})
+	a, _, c := m.publish(2), m.publish(2), m.publish(2)
+	s.stream.next, s.stream.edge, s.stream.epoch = 1, 1, a.Epoch()
+	s.conn.phase, s.follow = up, 1
+	s.stream.Put(a, Follow, 0, 1)
+	(*answers)(s).Unavailable(1, 3, 4, retransmit.CauseGone)
+	s.stream.Put(c, Follow, 0, 1)
+	s.drop(true, 2)
+	s.elsewhere(0, 2)
+	s.conn.phase, s.follow = up, 2
+	s.tcpGaps(3)
+	if s.conn.phase != up || rec.total != 2 {
+		t.Errorf("phase %d, %d delivered", s.conn.phase, rec.total)
+	}
+}

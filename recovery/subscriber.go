@@ -97,11 +97,12 @@ func (s *Subscriber) repair(now wire.Nanos) wire.Nanos {
 	return min(again, now+s.cfg.LineSkew)
 }
 
-// tcpGaps: a followed stream has no gaps but those that the server names. Any other
-// means that the connection is of no use.
+// tcpGaps: a followed stream has no gaps but those that the server names, and those
+// that connections before it left, which it fills. Any other means that the connection
+// is of no use.
 func (s *Subscriber) tcpGaps(now wire.Nanos) wire.Nanos {
 	for i := range s.stream.gaps.list {
-		if s.stream.gaps.list[i].lost == 0 && s.conn.phase == up && s.follow != 0 {
+		if x := &s.stream.gaps.list[i]; x.lost == 0 && x.gone == 0 && x.ask == 0 && s.conn.phase == up && s.follow != 0 {
 			s.stream.forget(now)
 			s.drop(true, now)
 			s.elsewhere(0, now)

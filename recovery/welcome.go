@@ -177,8 +177,12 @@ func (s *Subscriber) pursue(now wire.Nanos) wire.Nanos {
 		return s.followAt
 	}
 	id := s.newID()
-	if s.conn.client.Follow(id, s.stream.next) == nil {
-		s.follow = id
+	if s.conn.client.Follow(id, s.stream.next) != nil {
+		return never
+	}
+	s.follow = id
+	for i := range s.stream.gaps.list {
+		s.stream.gaps.list[i].ask = id // it brings them
 	}
 	return never
 }

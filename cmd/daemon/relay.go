@@ -38,6 +38,7 @@ type Relay struct {
 	clock   *clock.Local
 	ln      net.Listener
 	state   *journal.State
+	cut     journal.Cut      // of an epoch told of before the first packet
 	history *history.History // nil until the first packet
 	live    live
 	disk    *disk
@@ -126,7 +127,11 @@ func (r *Relay) keep(p wire.Packet) {
 // Event implements recovery.Handler.
 func (r *Relay) Event(e recovery.Event) {
 	r.next.Event(e)
-	if r.broken || r.history == nil {
+	switch {
+	case r.broken:
+		return
+	case r.history == nil:
+		r.before(e)
 		return
 	}
 	switch e.Kind {
@@ -137,6 +142,26 @@ func (r *Relay) Event(e recovery.Event) {
 	case recovery.EventEnd:
 		r.live.ended.Store(true)
 	}
+}
+
+// before takes what happens between the journal's end and the first packet behind it.
+func (r *Relay) before(e recovery.Event) {
+	switch {
+	case r.state == nil || r.state.Packets == 0: // there is nothing to continue
+	case e.Kind == recovery.EventLost:
+		r.fail(fmt.Sprintf("messages %d to %d were lost: what follows does not continue the journal", e.First, e.Last))
+	case e.Kind == recovery.EventEpoch:
+		r.cut = journal.Cut{Epoch: e.Epoch, Cut: e.Last, Chain: e.Chain}
+	}
+}
+
+// continues reports whether p is what the journal must go on with.
+func (r *Relay) continues(p wire.Packet) bool {
+	last, chain := r.state.Last, r.state.Chain
+	if r.cut.Epoch != 0 {
+		last, chain = r.cut.Cut, r.cut.Chain
+	}
+	return r.state.Packets == 0 || p.First() == last+1 && p.Chain() == chain
 }
 
 // epoch goes on from a cut: what was kept beyond it is void.
@@ -158,6 +183,9 @@ func (r *Relay) epoch(c journal.Cut) {
 func (r *Relay) begin(p wire.Packet) error {
 	if r.state == nil || r.state.Session != p.Session() {
 		r.state = &journal.State{Session: p.Session(), Channel: p.Channel(), First: p.First()}
+	}
+	if !r.continues(p) {
+		return fmt.Errorf("message %d does not continue the journal, which ends at %d", p.First(), r.state.Last)
 	}
 	cut := journal.Cut{Epoch: p.Epoch(), Previous: r.state.Epoch, Cut: p.First() - 1, Chain: p.Chain()}
 	o := r.options(p.Session())

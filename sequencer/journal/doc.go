@@ -80,8 +80,8 @@
 //
 //   - batch of one Step: 1 MiB and one record; what does not fit waits in history.
 //   - unsynced in fast mode: SyncEvery or 16 MiB; in strict mode one batch.
-//   - index: 32 bytes of memory for each 256 KiB of journal.
-//   - blocks read for repair and kept: 16 of about 256 KiB; one more reader of
+//   - index: 32 bytes of memory for each 64 KiB of journal.
+//   - blocks read for repair and kept: 64 of about 64 KiB; one more reader of
 //     another block gets feed.ErrBusy. Readers of one block share one read.
 //   - prepared segments: one, and those that Prewrite asks for. Disk grows by the session; nothing is deleted.
 package journal

@@ -2,7 +2,7 @@ package journal
 
 // blockBytes is how much of the journal one read for repair takes, and how much
 // lies between two entries of the index: 32 bytes of memory for each.
-const blockBytes = 256 << 10
+const blockBytes = 64 << 10
 
 // index finds sequences in the segments: sparse, in order of both.
 type index struct{ blocks []block }

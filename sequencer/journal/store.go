@@ -96,7 +96,7 @@ func (s *store) copy(dst []byte, seq uint64) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	c, err := s.cache.get(b, s.load)
+	c, err := s.cache.get(b, seq, s.load)
 	if err != nil {
 		return 0, err
 	}

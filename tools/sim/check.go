@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 
 	"github.com/tapecast/tapecast/feed/wire"
 	"github.com/tapecast/tapecast/recovery"
@@ -55,41 +56,125 @@ func (w *world) checkJournal() {
 			return
 		}
 	}
+	last, chain := n.seq.Last()
+	if err := n.writer.End(last+1, chain); !n.ended && !errors.Is(err, journal.ErrChain) {
+		w.fail("journal: an end at %d is taken, where %d is the last: %v", last+1, last, err)
+	} else if err != nil {
+		w.coverError(err)
+	}
 	err := n.writer.Close()
 	n.writer = nil
 	if err != nil {
 		w.fail("journal: close: %v", err)
 		return
 	}
-	var want []wire.Packet
-	w.ledger.walk(func(p wire.Packet) { want = append(want, p) })
-	w.compareJournal(want)
+	w.checkShut()
+	w.compareJournal(w.node.disk, journalDir)
 }
 
-// compareJournal replays the journal, and compares what comes with the session.
-func (w *world) compareJournal(want []wire.Packet) {
-	r, err := journal.NewReader(w.node.disk, journalDir, w.session)
+// checkShut looks who may still open the journal: nobody once the session is over, and
+// nobody with an epoch that does not rise.
+func (w *world) checkShut() {
+	n := w.node
+	st, err := journal.Recover(n.options())
+	if err != nil {
+		w.fail("journal: closed without a fault: %v", err)
+		return
+	}
+	if !st.Clean || st.Torn != nil {
+		w.fail("journal: closed in good order, and found clean %v, torn %v", st.Clean, st.Torn)
+	}
+	c := journal.Cut{Epoch: st.Epoch, Previous: st.Epoch, Cut: st.Last, Chain: st.Chain}
+	want := journal.ErrEpoch
+	if st.Ended {
+		c.Epoch, want = st.Epoch+1, journal.ErrEnded
+	}
+	if _, err = journal.Open(n.options(), st, c); !errors.Is(err, want) {
+		w.fail("I8 unique epochs: the journal, ended %v, is opened with epoch %d after %d: %v", st.Ended, c.Epoch, st.Epoch, err)
+		return
+	}
+	w.coverError(err)
+}
+
+// compareJournal reads a journal back, and gives it to a Stream as a backtest does:
+// what comes is the session, byte for byte, with its chain.
+func (w *world) compareJournal(d *disk, dir string) {
+	r, err := journal.NewReader(d, dir, w.session)
 	if err != nil {
 		w.fail("I6 journal = wire: %v", err)
 		return
 	}
 	defer r.Close()
-	for i := 0; ; i++ {
+	t := &tape{w: w}
+	w.ledger.walk(func(p wire.Packet) { t.want = append(t.want, p) })
+	if st := r.State(); st.First > 1 { // a relay's, which began late
+		t.want = slices.DeleteFunc(t.want, func(p wire.Packet) bool { return p.First() < st.First })
+	}
+	stream, err := recovery.NewStream(recovery.Config{Channel: channel, Session: w.session}, t)
+	if err != nil {
+		w.fail("I6 replay: %v", err)
+		return
+	}
+	for {
 		p, err := r.Next()
 		if errors.Is(err, io.EOF) {
-			if i != len(want) {
-				w.fail("I6 journal = wire: replay ends after %d packets of %d", i, len(want))
-			}
-			w.cover("replayed")
-			return
+			break
 		}
 		if err != nil {
-			w.fail("I6 journal = wire: packet %d: %v", i, err)
+			w.fail("I6 journal = wire: packet %d: %v", t.n, err)
 			return
 		}
-		if i >= len(want) || !bytes.Equal(p, want[i]) {
-			w.fail("I6 journal = wire: packet %d (first %d) is not the session's", i, p.First())
+		stream.Put(p, recovery.Replay, 0, wire.Nanos(t.n+1))
+	}
+	if pos := stream.Position(); t.n != len(t.want) || t.n > 0 && pos.Chain != w.ledger.chain {
+		w.fail("I6 replay = session: %d packets of %d, chain %x of %x", t.n, len(t.want), pos.Chain, w.ledger.chain)
+	}
+	w.cover("replayed")
+}
+
+// tape takes what a replay delivers.
+type tape struct {
+	w    *world
+	want []wire.Packet
+	n    int
+}
+
+// Packet implements recovery.Handler.
+func (t *tape) Packet(d recovery.Delivery) {
+	if t.n >= len(t.want) || d.Skip != 0 || !bytes.Equal(d.Packet, t.want[t.n]) {
+		t.w.fail("I6 replay = session: packet %d (first %d) is not the session's", t.n, d.First())
+	}
+	t.n++
+}
+
+// Event implements recovery.Handler.
+func (t *tape) Event(e recovery.Event) {
+	if e.Kind == recovery.EventLost || e.Kind == recovery.EventOrphaned || e.Kind == recovery.EventAlert {
+		t.w.fail("I6 replay = session: %v %d..%d %v", e.Kind, e.First, e.Last, e.Cause)
+	}
+}
+
+// checkCopy compares what a store gives with what was committed.
+func (w *world) checkCopy(b []byte, seq uint64, err error) {
+	if err != nil {
+		w.coverStore(err)
+		return
+	}
+	for first := true; len(b) > 0; first = false {
+		n, err := wire.Peek(b)
+		if err != nil || n > len(b) {
+			w.fail("I11 equal paths: the store gives %d bytes that are no packet: %v", len(b), err)
 			return
 		}
+		p := wire.Packet(b[:n])
+		if own := w.ledger.find(p.Epoch(), p.First()); !bytes.Equal(own, p) {
+			w.fail("I11 equal paths: the store gives packet %d of epoch %d with other bytes than were committed", p.First(), p.Epoch())
+			return
+		}
+		if p.Next() <= seq || first && p.First() > seq {
+			w.fail("I11 equal paths: the store gives %d..%d for %d", p.First(), p.Next()-1, seq)
+			return
+		}
+		seq, b = p.Next(), b[n:]
 	}
 }

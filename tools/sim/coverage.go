@@ -22,22 +22,29 @@ func (w *world) coverEvent(e recovery.Event) {
 	switch e.Kind {
 	case recovery.EventState:
 		w.cover("state " + e.State.String())
+		if e.Cause != 0 {
+			w.cover("because: " + e.Cause.String())
+		}
 	case recovery.EventLost, recovery.EventAlert:
-		w.cover(e.Kind.String() + ": " + e.Cause.String())
+		w.cover("event " + e.Kind.String())
+		w.cover("because: " + e.Cause.String())
 	default:
 		w.cover("event " + e.Kind.String())
 	}
 }
 
-// coverError counts why a session came to its end.
-func (w *world) coverError(who string, err error) {
-	for _, e := range [...]error{
-		retransmit.ErrFrame, retransmit.ErrChecksum, retransmit.ErrBody, retransmit.ErrUnexpected, retransmit.ErrFlood,
-		retransmit.ErrLogin, retransmit.ErrSilent, retransmit.ErrStalled, retransmit.ErrSlow, retransmit.ErrLife,
-	} {
-		if errors.Is(err, e) {
-			w.cover(who + ": " + e.Error())
+// coverError counts why a session came to its end, or a process did not begin: the
+// errors that others are made of.
+func (w *world) coverError(err error) {
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		w.coverError(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, one := range e.Unwrap() {
+			w.coverError(one)
 		}
+	default:
+		w.cover("error: " + err.Error())
 	}
 }
 

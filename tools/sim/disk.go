@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"github.com/tapecast/tapecast/sequencer/journal"
@@ -26,86 +25,33 @@ type disk struct {
 	full bool
 	safe bool // no faults
 
-	failed bool // some call of this process failed
+	failed bool   // some call of this process failed
+	during func() // what others see while the disk loop waits for a call; nil: nobody looks
 
 	rotten string // a bit was flipped in this file,
 	bit    int64  // this one,
 	bad    byte   // which made its byte this;
+	lost   []byte // or the file is gone, which held this;
 	healed bool   // it was written over, but not synced
+	below  bool   // it lies where a record says that all is durable: it must be told
 }
 
-func newDisk(w *world) *disk {
-	return &disk{w: w, rand: newRandom(w.seed, 3), fs: journaltest.New()}
-}
-
-// kill is the death of the process: files stay as they are, its lock goes.
-func (d *disk) kill() {
-	if d.lock != nil {
-		d.lock.Close()
-		d.lock = nil
-	}
-}
-
-// power cuts the power: what was not synced is there, torn or gone.
-func (d *disk) power() {
-	d.kill()
-	d.off = false
-	if !d.w.o.Disk.Tear {
-		d.w.cover("power cut, nothing torn")
-		d.fs = d.fs.Kill()
-		return
-	}
-	d.w.cover("power cut, torn")
-	d.fs = d.fs.Crash(d.rand.next())
-}
-
-// rot flips a bit of some segment.
-func (d *disk) rot() {
-	var segments []string
-	for _, f := range d.fs.Files() {
-		if strings.HasSuffix(f, ".tcj") && len(d.fs.Bytes(f)) > 0 {
-			segments = append(segments, f)
-		}
-	}
-	if len(segments) == 0 || d.rotten != "" {
-		return
-	}
-	d.w.cover("bit rot")
-	d.rotten = segments[d.rand.n(len(segments))]
-	b := d.fs.Bytes(d.rotten)
-	used := len(b)
-	for used > 1 && b[used-1] == 0 {
-		used--
-	}
-	d.bit = int64(d.rand.n(8 * used))
-	d.fs.Flip(d.rotten, d.bit)
-	d.bad, d.healed = b[d.bit/8]^1<<(d.bit%8), false
-}
-
-// written notices that the rotten byte is written over, or cut off.
-func (d *disk) written(path string, from, to int64) {
-	if path == d.rotten && from <= d.bit/8 && d.bit/8 < to {
-		d.healed = true
-	}
-}
-
-// restore is the operator who copies the damaged file back from elsewhere.
-func (d *disk) restore() {
-	if b := d.fs.Bytes(d.rotten); int64(len(b)) > d.bit/8 && b[d.bit/8] == d.bad {
-		d.fs.Flip(d.rotten, d.bit)
-	}
-	d.rotten = ""
+func newDisk(w *world, stream uint64) *disk {
+	return &disk{w: w, rand: newRandom(w.seed, stream), fs: journaltest.New()}
 }
 
 // before decides what becomes of a call: an error that it must return, or nil.
 func (d *disk) before(call string) error {
 	o := &d.w.o.Disk
+	if d.during != nil {
+		d.during()
+	}
 	switch {
 	case d.off:
 		return errPower
 	case d.safe:
 		return nil
-	case d.full && (call == "Create" || call == "Preallocate" || call == "MkdirAll"):
+	case d.full && (call == "Create" || call == "Preallocate" || call == "MkdirAll") && d.rand.n(2) == 0:
 		d.w.cover("disk full: " + call)
 		d.failed = true
 		d.fs.FailCall(1, syscall.ENOSPC, false)

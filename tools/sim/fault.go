@@ -18,11 +18,14 @@ const (
 	faultClock
 	faultFull
 	faultSlow
+	faultRot
+	faultRotRelay
 )
 
 var faultNames = [...]string{
 	"kill", "power cut", "stop", "pause sequencer", "pause receiver", "kill receiver",
 	"partition", "one-way partition", "dark line", "clock step", "disk full", "slow disk",
+	"bit rot while it runs", "bit rot at the relay",
 }
 
 // fault is one of them, and what it needs to be mended.
@@ -40,6 +43,7 @@ func (w *world) planFaults() {
 	for kind, n := range [...]int{
 		f.Kill, f.Power, f.Stop, f.Pause / 2, (f.Pause + 1) / 2, f.ReceiverKill,
 		f.Partition, f.OneWay, f.DeadLine, f.ClockStep, f.Full, f.SlowDisk,
+		f.Rot, btoi(w.o.Relay) * f.Rot,
 	} {
 		for i := range n { // each by draws of its own: one that is left out moves no other
 			w.plan(faultKind(kind), newRandom(w.seed, 1000+uint64(kind)<<8+uint64(i)))
@@ -52,6 +56,9 @@ func (w *world) plan(kind faultKind, rnd *random) {
 	x := fault{kind: kind, host: rnd.n(w.o.Receivers), server: hostServer, line: rnd.n(2)}
 	if w.o.Alias && rnd.n(2) == 0 {
 		x.server = hostAlias
+	}
+	if w.o.Relay && rnd.n(3) == 0 {
+		x.server = hostRelay
 	}
 	switch kind {
 	case faultPause, faultPauseReceiver:
@@ -84,6 +91,10 @@ func (w *world) strike(x *fault) {
 		n.slow = w.k.now + x.length
 	case faultFull:
 		n.disk.full = true
+	case faultRot:
+		n.disk.rot(true)
+	case faultRotRelay:
+		w.relay.disk.rot(true)
 	case faultDarkLine:
 		w.net.dark[x.line] = true
 	default:

@@ -16,6 +16,8 @@ const (
 	frameDefinitions = 0x03
 	framePing        = 0x04
 	frameRefusal     = 0x82
+	frameData        = 0x83
+	frameDone        = 0x86
 	frameHead        = 16
 )
 
@@ -165,6 +167,9 @@ func (g *guest) wake(tag, n int, _ []byte) {
 func (g *guest) visit() {
 	g.life++
 	g.what = g.all[g.rand.n(len(g.all))]
+	if only := g.w.o.Guest - 2; only >= 0 && only < len(g.all) {
+		g.what = g.all[only]
+	}
 	g.words, g.said, g.saw = g.what.says(g.w, g.rand), 0, nil
 	g.w.cover("guest: " + g.what.name)
 	g.conn = g.w.dial(g, hostServer)
@@ -221,6 +226,10 @@ func (g *guest) refusals() {
 			return
 		}
 		if len(b) < n {
+			return
+		}
+		if t := b[8]; t >= frameData && t <= frameDone {
+			g.w.fail("guest: %s is answered", g.what.name)
 			return
 		}
 		if b[8] == frameRefusal {

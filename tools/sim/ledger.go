@@ -17,12 +17,14 @@ type ledger struct {
 	next   uint64 // of the session as it stands now
 	chain  uint64
 	stamp  wire.Nanos
-	inputs []uint64 // last sequence of each input in it
+	inputs []uint64     // last sequence of each input in it
+	put    []wire.Nanos // the stamps that messages must get which were put and not committed
 
 	sent    uint64 // last sequence that left the sequencer
 	unsent  uint64 // the next to leave
 	durable uint64 // the highest that was ever advertised as durable
-	oldest  uint64 // the highest oldest sequence that a server ever had
+	oldest  uint64 // the highest oldest sequence that the sequencer's service ever had
+	relayed uint64 // that the relay's ever had
 	ended   bool
 	text    []byte // scratch: a message as its input made it
 }
@@ -198,6 +200,11 @@ func (l *ledger) message(c *wire.Cursor) bool {
 		return false
 	}
 	l.inputs[i] = seq
+	if len(l.put) == 0 || c.Stamp() != l.put[0] {
+		l.w.fail("I5 stamps: message %d is stamped %d, and was put at %v", c.Sequence(), c.Stamp(), l.put[:min(1, len(l.put))])
+		return false
+	}
+	l.put = l.put[1:]
 	if c.Stamp() < l.stamp {
 		l.w.fail("I5 stamps: that of message %d goes back by %d ns", c.Sequence(), l.stamp-c.Stamp())
 		return false

@@ -124,7 +124,7 @@ func newTotal(first, last uint64) *total {
 // many runs the seeds first to last and returns the exit code.
 func many(first, last uint64, workers int, covered, smaller bool) int {
 	t := newTotal(first, last)
-	t.run(workers, func() bool { return false })
+	t.run(workers)
 	if covered {
 		fmt.Println(strings.Join(table(t.coverage), "\n"))
 	}
@@ -142,12 +142,12 @@ func many(first, last uint64, workers int, covered, smaller bool) int {
 	return 0
 }
 
-// run runs seeds until there are no more, or stop says so, or one fails.
-func (t *total) run(workers int, stop func() bool) {
+// run runs seeds until there are no more, or one fails.
+func (t *total) run(workers int) {
 	var wg sync.WaitGroup
 	for range workers {
 		wg.Go(func() {
-			for seed, ok := t.take(); ok && !stop(); seed, ok = t.take() {
+			for seed, ok := t.take(); ok; seed, ok = t.take() {
 				t.add(Run(seed, draw(seed), nil))
 			}
 		})

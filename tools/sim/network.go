@@ -13,6 +13,7 @@ const (
 	hostAlias  // the sequencer's other address
 	hostStranger
 	hostGuest
+	hostRelay
 	hostReceivers
 )
 
@@ -23,7 +24,10 @@ type network struct {
 	hosts int
 	apart []bool // from*hosts+to: nothing gets through
 	dark  [2]bool
-	lines [2][]lineState // by receiver
+
+	swallow func(b []byte) bool // of tests: what reaches nobody; nil: everything goes on
+	changed wire.Nanos          // when a partition last began or ended
+	lines   [2][]lineState      // by receiver
 }
 
 // lineState is one line as one receiver gets it.
@@ -43,16 +47,22 @@ func newNetwork(w *world) *network {
 
 func (n *network) cut(from, to int) bool { return n.apart[from*n.hosts+to] }
 
-func (n *network) part(from, to int, apart bool) { n.apart[from*n.hosts+to] = apart }
+func (n *network) part(from, to int, apart bool) {
+	n.apart[from*n.hosts+to], n.changed = apart, n.w.k.now
+}
 
 // heal ends all faults.
 func (n *network) heal() {
 	clear(n.apart)
+	n.changed = n.w.k.now
 	n.dark = [2]bool{}
 }
 
 // multicast sends one datagram on a line to everybody who has joined it.
 func (n *network) multicast(line int, b []byte) {
+	if n.swallow != nil && n.swallow(b) {
+		return
+	}
 	for i, r := range n.w.receivers {
 		if !r.joined || n.w.o.OneLine && line == 1 {
 			continue
@@ -174,6 +184,13 @@ func (n *network) forge(b []byte) []byte {
 // the chain tells, where the receiver knows it.
 func (n *network) usurp(p wire.Packet) []byte {
 	const offChain = 56
+	if n.rand.n(2) == 0 {
+		n.w.cover("forged end")
+		h, c := p.Header(), &n.w.node.cut
+		h.Type, h.Chain = wire.TypeEnd, p.Chain()^1
+		st := wire.Status{Journal: wire.JournalAlive, Previous: c.Previous, Cut: c.Cut, CutChain: c.Chain, Last: p.First() - 1}
+		return st.AppendControl(nil, h)
+	}
 	n.w.cover("forged chain")
 	q := append(wire.Packet(nil), p...)
 	q[offChain] ^= 1 << n.rand.n(8)

@@ -33,7 +33,8 @@ type node struct {
 	stepped wire.Nanos // what the host's clock was stepped by since the process began
 	disk    *disk
 
-	process int // counts them
+	process int        // counts them
+	up0     wire.Nanos // when this one was up
 	up      bool
 	dark    bool // no power
 	paused  wire.Nanos
@@ -53,6 +54,7 @@ type node struct {
 	failed  bool       // the disk loop met an error that the ingest loop has not heard of
 	buried  int        // 1 and the packets committed since the ingest loop heard of it
 	spoke   wire.Nanos // the last control packet
+	stamp   wire.Nanos // what is put now is stamped
 	died    bool       // the journal is dead
 	told    wire.JournalState
 	ended   bool
@@ -65,7 +67,7 @@ type node struct {
 }
 
 func newNode(w *world) *node {
-	n := &node{w: w, rand: newRandom(w.seed, 4), disk: newDisk(w)}
+	n := &node{w: w, rand: newRandom(w.seed, 4), disk: newDisk(w, 3)}
 	n.clock = clock{base: epochStart, ppm: n.rand.span(-w.o.Faults.Drift, w.o.Faults.Drift)}
 	return n
 }
@@ -100,12 +102,13 @@ func (n *node) turn() {
 		n.w.cover("clock goes back")
 		now -= n.rand.times(1, millisecond)
 	}
+	n.stamp = max(n.stamp, now)
 	n.seq.Turn(now, wire.Clock{TAI: wire.TAIUnknown, ID: uint32(n.process), Bound: wire.BoundUnknown})
 	if n.failed {
 		n.failed, n.buried = false, 1
 		n.seq.JournalFailed()
 	}
-	if n.take(now) < perTurn {
+	if n.take(now) < perTurn && n.rand.n(4) > 0 { // else there is more, as far as it knows
 		n.seq.Flush()
 	}
 	n.publish()
@@ -117,6 +120,9 @@ func (n *node) turn() {
 		n.w.fail("I16 heartbeats: the last control packet was %v ago", (now - n.spoke).Duration())
 	}
 	n.tell()
+	if n.stop {
+		n.seq.Flush()
+	}
 	if n.stop && n.allPublished() && (n.writer == nil || n.died || n.history.Written()+1 >= n.history.Next()) {
 		n.finish()
 		return
@@ -167,6 +173,7 @@ func (n *node) take(now wire.Nanos) (taken int) {
 				return taken
 			}
 			taken++
+			n.w.ledger.put = append(n.w.ledger.put, n.stamp)
 			in.pace(n.w.k.now, &n.w.o)
 		}
 	}
@@ -276,6 +283,7 @@ func (n *node) diskTurn() {
 	if err != nil {
 		n.w.tell("sequencer", "journal: %v", err)
 		n.w.cover("journal dead")
+		n.w.coverError(err)
 		if !n.disk.failed && n.seq.Journal() != wire.JournalDead {
 			n.w.fail("journal: dies without a fault: %v", err)
 		}
@@ -298,6 +306,17 @@ func (n *node) diskTurn() {
 		idle = min(idle, 50*microsecond)
 	}
 	n.w.k.after(idle, n, tagDisk, n.process, nil)
+}
+
+// seen is what the other loops may see at any moment of a disk turn.
+func (n *node) seen() {
+	if !n.up || n.history == nil || n.writer == nil {
+		return
+	}
+	if n.w.o.Durability == wire.JournalStrict {
+		n.w.ledger.advertise(n.history.Durable(), 0)
+	}
+	n.acknowledge()
 }
 
 // acknowledge tells the inputs what is journalled.
@@ -346,9 +365,7 @@ func (n *node) Bounds() (oldest, next uint64) { return n.history.Bounds() }
 // Copy implements retransmit.Store.
 func (n *node) Copy(dst []byte, seq uint64) (int, error) {
 	k, err := n.history.Copy(dst, seq)
-	if err != nil {
-		n.w.coverStore(err)
-	}
+	n.w.checkCopy(dst[:k], seq, err)
 	return k, err
 }
 

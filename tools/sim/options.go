@@ -10,9 +10,11 @@ type Options struct {
 	TCPOnly    int  // of Receivers, those that follow over TCP
 	Late       int  // of Receivers, those that start late, some from now
 	Alias      bool // the retransmit service has a second address
+	Alone      int  // of Receivers, the first ones: they know no retransmit service
 	Stranger   bool // receivers also know a service of another session
+	Relay      bool // the last receiver journals and serves
 	OneLine    bool
-	Guest      bool // somebody else connects to the retransmit service, and means no good
+	Guest      int // somebody else connects to the retransmit service, and means no good: 1 in any way, 2 and up in that one
 	Inputs     int
 	Messages   int // of each input
 	Rate       int // messages a second of each input, on average
@@ -97,6 +99,7 @@ type FaultOptions struct {
 	Backward          int        // chance that the sequencer's clock goes back for a turn
 	Downtime          wire.Nanos // between a crash and the restart
 	Full, SlowDisk    int        // times that the disk is full, or slow
+	Rot               int        // bits that flip on a disk in use
 	SlowFor           wire.Nanos
 }
 
@@ -106,6 +109,7 @@ type DiskOptions struct {
 	Short int  // chance that a write is cut short
 	Crash int  // chance that a power cut happens inside a call
 	Rot   int  // chance that a crash leaves a flipped bit behind
+	Stale int  // chance that a power cut leaves old blocks where sectors were lost
 	Tear  bool // unsynced writes may be torn and reordered at a crash
 }
 
@@ -143,7 +147,10 @@ func draw(seed uint64) Options {
 	if coin() {
 		o.Late = r.n(o.Receivers)
 	}
-	o.Guest = r.n(3) == 0
+	o.Guest, o.Relay = btoi(r.n(3) == 0), r.n(3) == 0
+	if r.n(10) == 0 {
+		o.Alone = r.between(1, o.Receivers-1)
+	}
 	o.drawLimits(r, coin)
 	for i := range o.Lines {
 		o.Lines[i] = drawLine(r, coin)
@@ -162,6 +169,14 @@ func (o *Options) reconcile() {
 	frame := min(maxFrame, int(o.Limits.Range)*(o.BodyMax+40), o.Messages*o.Inputs*(o.BodyMax+40))
 	turns := wire.Nanos(2*frame/o.TCP.Buffer + 4)
 	o.TCP.Latency = min(o.TCP.Latency, max(o.AskTimeout/(2*turns), 10*microsecond))
+	if o.Alone > 0 { // who knows no server cannot know where an epoch ended that it missed
+		o.Faults.Kill, o.Faults.Power, o.Faults.Stop, o.Faults.Full, o.Faults.Rot, o.Disk = 0, 0, 0, 0, 0, DiskOptions{}
+		o.Lines[0].Forge, o.Lines[1].Forge = 0, 0
+		o.TCPOnly = min(o.TCPOnly, o.Receivers-o.Alone)
+	}
+	if o.Relay { // one that stopped for good would be asked a thousand times
+		o.Lines[0].Forge, o.Lines[1].Forge = 0, 0
+	}
 	if o.Lines[0].Forge+o.Lines[1].Forge > 0 {
 		o.Attempts, o.Patience, o.Limits.Connections = 1000, 1000*second, 64
 	}
@@ -186,7 +201,7 @@ func (o *Options) drawLimits(r *random, coin func() bool) {
 		o.Limits.Stall, o.Limits.Answer = r.times(second, 10*second), r.times(3*second, 120*second)
 	}
 	if r.n(8) == 0 {
-		o.Limits.Connections = o.Receivers + btoi(o.Guest)
+		o.Limits.Connections = o.Receivers + o.Guest
 	}
 	if r.n(8) == 0 {
 		o.Limits.Life = r.times(500*millisecond, 5*second)
@@ -251,6 +266,9 @@ func (o *Options) drawFaults(r *random, coin func() bool) {
 		Drift: wire.Nanos(r.log(1, 300)), Downtime: r.times(millisecond, 2*second),
 		Full: some(1), SlowDisk: some(2), SlowFor: r.times(10*millisecond, 2*second),
 	}
+	if r.n(3) == 0 {
+		o.Faults.Rot = r.between(1, 3)
+	}
 	o.Disk.Tear = coin()
 	if r.n(3) == 0 {
 		o.Disk.Fail = r.log(50, 5000)
@@ -260,6 +278,9 @@ func (o *Options) drawFaults(r *random, coin func() bool) {
 	}
 	if r.n(3) == 0 {
 		o.Disk.Crash = r.log(500, 20_000)
+	}
+	if coin() {
+		o.Disk.Stale = 1_000_000
 	}
 	if r.n(3) == 0 {
 		o.Disk.Rot = r.log(50_000, 1_000_000)

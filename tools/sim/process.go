@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/tapecast/tapecast/feed"
@@ -35,6 +34,7 @@ func (n *node) start() {
 	if err != nil {
 		n.w.tell("sequencer", "does not start: %v", err)
 		n.w.cover("start refused")
+		n.w.coverError(err)
 		n.close(false)
 		n.restart(n.w.o.Faults.Downtime)
 		return
@@ -63,6 +63,7 @@ func (n *node) open() error {
 	if n.disk.off {
 		return errPower
 	}
+	n.disk.during = n.seen
 	n.w.ledger.begin(n.cut.Epoch, n.cut.Previous, n.cut.Cut, n.cut.Chain)
 	return n.compose()
 }
@@ -76,41 +77,13 @@ func (n *node) options() journal.Options {
 	}
 }
 
-// recover reads the journal. Rot must be told, or be where nothing was promised; the
-// operator then restores the file.
-func (n *node) recover() error {
+// recover reads the journal.
+func (n *node) recover() (err error) {
 	n.state = &journal.State{Session: n.w.session, Channel: channel}
-	if !n.journalled() {
-		return nil
+	if n.journalled() {
+		n.state, err = n.disk.recover(n.options())
 	}
-	st, err := journal.Recover(n.options())
-	var rot *journal.RotError
-	switch {
-	case errors.As(err, &rot) && n.disk.rotten == "":
-		n.w.fail("journal: rot that was not: %v", err)
-		return err
-	case errors.As(err, &rot):
-		n.w.cover("rot told")
-		n.w.tell("sequencer", "%v", err)
-		n.disk.restore()
-		return n.recover()
-	case err != nil:
-		return err
-	}
-	if n.disk.rotten != "" && st.Torn != nil { // rot behind the last floor is like a torn tail
-		n.w.cover("rot in the tail")
-		n.disk.restore()
-		return n.recover()
-	}
-	n.state = st
-	if st.Torn != nil {
-		n.w.cover("torn tail cut")
-		n.w.tell("sequencer", "torn: %v", st.Torn)
-	}
-	if st.Clean {
-		n.w.cover("clean close found")
-	}
-	return nil
+	return err
 }
 
 // compose makes history, sequencer, server and inputs ready.
@@ -141,6 +114,8 @@ func (n *node) compose() error {
 	for _, cut := range append(n.state.Cuts[:len(n.state.Cuts):len(n.state.Cuts)], n.cut) {
 		n.cuts = append(n.cuts, retransmit.Cut(cut))
 	}
+	n.stamp, n.up0 = n.state.Stamp, n.w.k.now
+	n.w.ledger.put = n.w.ledger.put[:0]
 	n.tell()
 	if err := n.serve(); err != nil {
 		return err
@@ -200,7 +175,7 @@ func (n *node) crash(power bool) {
 		n.disk.kill()
 	}
 	if !n.w.calm && n.rand.chance(n.w.o.Disk.Rot) {
-		n.disk.rot()
+		n.disk.rot(false)
 	}
 	n.restart(n.w.o.Faults.Downtime)
 }
@@ -229,7 +204,7 @@ func (n *node) close(power bool) {
 	for _, s := range n.shells {
 		s.drop(power)
 	}
-	n.shells = nil
+	n.shells, n.disk.during = nil, nil
 	n.w.coverServer(n.server)
 	if n.history != nil {
 		n.history.Close()

@@ -38,6 +38,7 @@ type receiver struct {
 	view   *view
 	began  seen // the view when this process began
 	conn   *tcpConn
+	talk   dialogue
 	inbox  [2][][]byte
 	due    wire.Nanos
 	timer  int
@@ -65,23 +66,39 @@ func (r *receiver) start() {
 	r.lives++
 	cfg := r.cfg
 	cfg.Seed = mix(r.w.seed ^ uint64(r.index+1)<<32)
-	r.view = &view{w: r.w, who: r.label, from: max(cfg.From, 1)}
-	if r.saved.next != 0 {
+	r.view = &view{w: r.w, who: r.label, from: max(cfg.From, 1), alone: len(cfg.Servers) == 0}
+	var handler recovery.Handler = r.view
+	if y := r.relay(); y != nil {
+		var ok bool
+		if cfg.Resume, ok = y.recover(r.view); !ok {
+			r.w.k.after(r.w.o.Faults.Downtime, r, tagBegin, 0, nil)
+			return
+		}
+		handler = y
+	} else if r.saved.next != 0 {
 		r.w.cover("receiver resumes")
 		p := r.position
 		cfg.Resume = &p
 		r.view.saw = r.saved
 	}
 	r.began = r.view.saw
-	sub, err := recovery.NewSubscriber(cfg, r.view)
+	sub, err := recovery.NewSubscriber(cfg, handler)
 	if err != nil {
 		r.w.fail("%s: %v", r.label, err)
 		return
 	}
 	r.sub, r.up = sub, true
 	r.view.epoch = func() uint32 { return sub.Position().Epoch }
-	r.w.tell(r.label, "starts, resuming at %d", r.saved.next)
+	r.w.tell(r.label, "starts, resuming at %d", r.view.saw.next)
 	r.schedule(0)
+}
+
+// relay is what this receiver is besides, or nil.
+func (r *receiver) relay() *relay {
+	if y := r.w.relay; y != nil && y.r == r {
+		return y
+	}
+	return nil
 }
 
 // crash ends the process. power: its peers are told nothing.
@@ -90,6 +107,9 @@ func (r *receiver) crash(power bool) {
 	r.w.tell(r.label, "crashes")
 	r.asked += r.sub.Stats().Requests
 	r.up, r.joined, r.sub = false, false, nil
+	if y := r.relay(); y != nil {
+		y.crash(power)
+	}
 	r.inbox = [2][][]byte{}
 	r.timer, r.due = r.timer+1, 0
 	if r.conn != nil {
@@ -215,7 +235,7 @@ func (r *receiver) act(now wire.Nanos) wire.Nanos {
 		case recovery.ActDial:
 			r.w.cover("dial")
 			r.w.tell(r.label, "dials host %d", r.hosts[a.Server])
-			r.conn = r.w.dial(r, r.hosts[a.Server])
+			r.conn, r.talk = r.w.dial(r, r.hosts[a.Server]), dialogue{}
 		case recovery.ActHangUp:
 			r.w.cover("hang up")
 			r.w.tell(r.label, "hangs up")
@@ -252,6 +272,7 @@ func (r *receiver) converse(now wire.Nanos) {
 	}
 	b, eof := c.read(atClient, 64<<10)
 	if len(b) > 0 {
+		r.talk.heard(b)
 		r.sub.Received(b, now)
 	}
 	if eof && r.conn == c {
@@ -282,6 +303,9 @@ func (r *receiver) flush(now wire.Nanos) bool {
 		r.disconnected(now)
 		return false
 	}
+	if r.w.o.TCP.Corrupt == 0 {
+		r.talk.said(r, out[:n])
+	}
 	r.sub.Sent(n)
 	return true
 }
@@ -299,6 +323,9 @@ func (r *receiver) finish(err error) {
 	r.view.check(r)
 	r.hangUp()
 	r.done, r.up, r.joined = true, false, false
+	if y := r.relay(); y != nil {
+		y.finish()
+	}
 	r.w.cover("receiver ended")
 }
 

@@ -31,6 +31,7 @@ type shell struct {
 type session struct {
 	shell   *shell
 	conn    *tcpConn
+	began   wire.Nanos
 	s       *retransmit.Session
 	pending []byte     // produced and not yet taken by the socket
 	chunk   int        // bytes of the write under way
@@ -42,7 +43,7 @@ type session struct {
 }
 
 func (s *shell) accept(c *tcpConn) {
-	x := &session{shell: s, conn: c}
+	x := &session{shell: s, conn: c, began: s.clock()}
 	var err error
 	x.s, err = s.server.Accept(s.clock(), "peer")
 	var r *retransmit.Refusal
@@ -112,7 +113,7 @@ func (x *session) read() {
 			return
 		}
 		if err := x.s.Receive(x.shell.clock(), b); err != nil {
-			x.shell.w.coverError("server", err)
+			x.shell.w.coverError(err)
 			x.eof = true
 		}
 	}
@@ -131,7 +132,7 @@ func (x *session) write() {
 		}
 		limit, err := x.s.Poll(now)
 		if err != nil {
-			x.shell.w.coverError("server", err)
+			x.shell.w.coverError(err)
 			x.end()
 			return
 		}
@@ -173,11 +174,23 @@ func (x *session) end() {
 		return
 	}
 	x.gone = true
+	x.checkRate()
 	x.shell.w.tell("session", "of %s ends: %v", x.s.Login().Name, x.s.Err())
 	x.s.Close()
 	x.conn.close(atServer)
 	s := x.shell
 	if i := slices.Index(s.conns, x); i >= 0 {
 		s.conns = slices.Delete(s.conns, i, i+1)
+	}
+}
+
+// checkRate looks whether more was answered than the rate allows: a second's burst,
+// and what came since.
+func (x *session) checkRate() {
+	c, rate := x.s.Counters(), uint64(x.shell.w.o.Limits.Requests)
+	since := x.shell.clock() - x.began
+	most := rate + uint64(max(since, 0))*rate/uint64(second) + 2
+	if c.Requests > c.Refused+most {
+		x.shell.w.fail("I13 rate: %d requests are taken in %v, at %d a second", c.Requests-c.Refused, since.Duration(), rate)
 	}
 }

@@ -2,63 +2,92 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
-// budget is how long TestSeeds may take: TAPECAST_SIM_BUDGET, 10 s by default.
-func budget(t *testing.T) time.Duration {
-	t.Helper()
-	s := os.Getenv("TAPECAST_SIM_BUDGET")
-	if s == "" {
-		return 10 * time.Second
-	}
-	d, err := time.ParseDuration(s)
-	if err != nil {
-		t.Fatalf("TAPECAST_SIM_BUDGET %q: %v", s, err)
-	}
-	return d
-}
+// ciSeeds are what CI runs.
+const ciSeeds = 1000
 
-// seeds is how many TestSeeds runs at most: TAPECAST_SIM_SEEDS.
-func seeds(t *testing.T) uint64 {
-	t.Helper()
-	s := os.Getenv("TAPECAST_SIM_SEEDS")
-	if s == "" {
-		return 1 << 40
-	}
-	n, err := strconv.ParseUint(s, 10, 64)
-	if err != nil {
-		t.Fatalf("TAPECAST_SIM_SEEDS %q: %v", s, err)
-	}
-	return n
-}
-
-// TestSeeds lets as many worlds happen as the budget allows, from seed 1 on.
+// TestSeeds lets the worlds of the first seeds happen, and looks whether they reached
+// all that a simulator must.
 func TestSeeds(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
-	limit := budget(t)
-	all := newTotal(1, seeds(t))
-	all.run(2, func() bool { return time.Since(all.start) > limit })
+	last := uint64(ciSeeds)
+	if testing.Short() {
+		last = 150
+	}
+	all := newTotal(1, last)
+	all.run(2)
 	t.Log(all.line())
 	for _, r := range all.failed {
-		t.Errorf("seed %d violates %v\noptions:\n%v\nstory: go run ./tools/sim -seed %d -v", r.Seed, r.Violation, r.Options, r.Seed)
+		t.Errorf("seed %d violates %v\nworld:\nseed %d\n%v\nstory: go run ./tools/sim -seed %d -v", r.Seed, r.Violation, r.Seed, r.Options, r.Seed)
+	}
+	if last == ciSeeds && !t.Failed() {
+		for _, w := range load(t, "testdata/reach") {
+			if r := Run(w.seed, w.options, nil); r.Violation != nil {
+				t.Errorf("%s: violates %v", w.file, r.Violation)
+			} else {
+				all.add(r)
+			}
+		}
+		checkCoverage(t, all.coverage)
 	}
 }
 
-// kept are seeds that found something once, at the time that they were kept. Worlds
-// change with the program: each also has, where it belongs, a test of its own.
-var kept = []uint64{34, 43, 54}
+// kept is a world in a file.
+type kept struct {
+	file    string
+	seed    uint64
+	options Options
+}
 
-// TestKeptSeeds runs the seeds that found something.
-func TestKeptSeeds(t *testing.T) {
-	for _, seed := range kept {
-		if r := Run(seed, draw(seed), nil); r.Violation != nil {
-			t.Errorf("seed %d violates %v", seed, r.Violation)
+// load reads the worlds of a folder.
+func load(t *testing.T, dir string) (all []kept) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*.txt"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no worlds in %s: %v", dir, err)
+	}
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := kept{file: f}
+		if w.seed, w.options, err = parseWorld(string(b)); err != nil {
+			t.Fatalf("%s: %v", f, err)
+		}
+		all = append(all, w)
+	}
+	return all
+}
+
+// TestKept runs the worlds that found something, as they were when shrunk. Worlds
+// change with the program: each also has, where it belongs, a test of its own.
+func TestKept(t *testing.T) {
+	for _, w := range load(t, "testdata/kept") {
+		if r := Run(w.seed, w.options, nil); r.Violation != nil {
+			t.Errorf("%s: violates %v", w.file, r.Violation)
+		}
+	}
+}
+
+// TestWorldAsText writes worlds as text and reads them back.
+func TestWorldAsText(t *testing.T) {
+	for seed := uint64(1); seed <= 200; seed++ {
+		o := draw(seed)
+		_, back, err := parseWorld(o.String())
+		if err != nil || back != o {
+			t.Fatalf("seed %d: %v\n%v\nis read as\n%v", seed, err, o, back)
+		}
+	}
+	for _, bad := range []string{"Loss=1", "Receivers", "Receivers=x", "seed x"} {
+		if _, _, err := parseWorld(bad); err == nil {
+			t.Errorf("%q is read", bad)
 		}
 	}
 }

@@ -14,6 +14,7 @@ type view struct {
 	who   string
 	epoch func() uint32 // that the receiver is in
 	from  uint64        // where it was asked to begin
+	alone bool          // it knows no server
 	saw   seen
 
 	defined map[uint64]bool // definitions that came as a snapshot
@@ -62,11 +63,14 @@ func (v *view) Packet(d recovery.Delivery) {
 	if s.next == 0 {
 		v.begin(first)
 	}
-	if !v.checked {
+	if !v.checked && !v.alone {
 		v.checkDefined(first)
 	}
 	s.delivered += uint64(d.Messages())
 	s.next = d.Next()
+	if v.w.onDeliver != nil {
+		v.w.onDeliver(v, d.CloseStamp())
+	}
 }
 
 // begin is the first thing told of: it must be where the receiver was asked to begin.
@@ -172,11 +176,15 @@ func (v *view) lost(e recovery.Event) {
 		v.fail("I3 honest loss: %d..%d lost, but only %d exist", e.First, e.Last, v.w.ledger.next-1)
 		return
 	}
-	if e.Cause == recovery.CauseUnavailable && e.Last >= v.w.ledger.oldest && !v.w.o.Stranger && !v.w.unreadable {
+	oldest := v.w.ledger.oldest
+	if !v.w.bothAnswer() { // only the relay may have answered
+		oldest = max(oldest, v.w.ledger.relayed)
+	}
+	if e.Cause == recovery.CauseUnavailable && e.Last >= oldest && !v.w.o.Stranger && !v.w.unreadable {
 		v.fail("I3 honest loss: %d..%d unavailable, but no server ever had less than from %d on", e.First, e.Last, v.w.ledger.oldest)
 		return
 	}
-	if v.w.calm && e.Cause != recovery.CauseUnavailable && !v.w.settling() {
+	if v.w.calm && !v.alone && e.Cause != recovery.CauseUnavailable && !v.w.settling() {
 		v.fail("I16 liveness: %d..%d lost because of %q without a fault", e.First, e.Last, e.Cause)
 		return
 	}

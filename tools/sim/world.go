@@ -69,6 +69,7 @@ type world struct {
 	net       *network
 	node      *node
 	stranger  *shell
+	relay     *relay // nil: there is none
 	receivers []*receiver
 	inputs    []*input
 	conns     int
@@ -80,6 +81,8 @@ type world struct {
 	rand       *random    // of the faults
 	unreadable bool       // the store failed to give what it had
 	faults     []fault
+
+	onDeliver func(v *view, stamp wire.Nanos) // of tests, at every packet; nil: nobody looks
 
 	messages  uint64
 	coverage  map[string]uint64
@@ -105,6 +108,9 @@ func newWorld(seed uint64, o Options, log io.Writer) *world {
 	for i := range o.Receivers {
 		w.receivers = append(w.receivers, newReceiver(w, i))
 	}
+	if o.Relay {
+		w.relay = newRelay(w, w.receivers[o.Receivers-1])
+	}
 	if o.Stranger {
 		w.openStranger()
 	}
@@ -114,6 +120,9 @@ func newWorld(seed uint64, o Options, log io.Writer) *world {
 func (w *world) close() {
 	if w.node.history != nil {
 		w.node.history.Close()
+	}
+	if w.relay != nil && w.relay.history != nil {
+		w.relay.history.Close()
 	}
 }
 
@@ -137,7 +146,7 @@ func (w *world) run() {
 		}
 		w.k.at(at, r, tagBegin, 0, nil)
 	}
-	if w.o.Guest {
+	if w.o.Guest > 0 {
 		w.k.at(w.rand.span(0, w.o.Safety), newGuest(w), tagVisit, 0, nil)
 	}
 	w.planFaults()
@@ -186,7 +195,10 @@ func (w *world) soothe() {
 	w.tell("world", "faults stop")
 	w.calm, w.calmAt, w.closing = true, w.k.now, w.o.End
 	w.net.heal()
-	w.node.disk.safe, w.node.disk.full = true, false
+	w.node.disk.soothe()
+	if w.relay != nil {
+		w.relay.disk.soothe()
+	}
 	w.node.paused, w.node.slow, w.node.dark = 0, 0, false
 	if !w.node.up && !w.node.waiting {
 		w.node.restart(millisecond)
@@ -197,6 +209,15 @@ func (w *world) soothe() {
 			w.k.after(millisecond, r, tagBegin, 0, nil)
 		}
 	}
+}
+
+// bothAnswer reports whether the sequencer's service could be reached by everybody for
+// so long that no receiver gives up on it.
+func (w *world) bothAnswer() bool {
+	t, l := &w.o.TCP, &w.o.Limits
+	since := max(w.node.up0, w.net.changed, w.node.paused) + wire.Nanos(w.o.Attempts)*w.o.AskTimeout + second
+	return w.node.up && w.k.now > since && t.Stall+t.Reset+t.Corrupt == 0 && l.Connections >= 64 && l.Life == 0 &&
+		l.Bytes == 0 && l.Requests >= 10_000 && l.Answer >= 100*second
 }
 
 // settling reports whether what faults began may still end badly.
@@ -289,6 +310,8 @@ func (w *world) shellAt(host int) *shell {
 	switch {
 	case host == hostStranger:
 		return w.stranger
+	case host == hostRelay:
+		return w.relay.shell
 	case !w.node.up || host >= len(w.node.shells):
 		return nil
 	}
@@ -330,12 +353,19 @@ func (w *world) receiverConfig(r *receiver) recovery.Config {
 	if o.Stranger || r.rand.n(2) == 0 {
 		c.Session = w.session
 	}
+	if r.index < o.Alone {
+		c.From, c.TCP = recovery.FromNow, false
+		return c
+	}
 	r.hosts = []int{hostServer}
 	if o.Alias {
 		r.hosts = append(r.hosts, hostAlias)
 	}
 	if o.Stranger {
 		r.hosts = append(r.hosts, hostStranger)
+	}
+	if o.Relay && r.index != o.Receivers-1 {
+		r.hosts = append(r.hosts, hostRelay)
 	}
 	for i := range r.hosts {
 		j := r.rand.n(i + 1)
