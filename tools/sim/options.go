@@ -26,7 +26,8 @@ type Options struct {
 
 	Packet     int
 	Segment    int64
-	History    int // bytes
+	Prewrite   int64 // bytes of segments written ahead
+	History    int   // bytes
 	Slab       int
 	SyncEvery  wire.Nanos
 	Heartbeat  wire.Nanos
@@ -169,6 +170,9 @@ func (o *Options) reconcile() {
 	frame := min(maxFrame, int(o.Limits.Range)*(o.BodyMax+40), o.Messages*o.Inputs*(o.BodyMax+40))
 	turns := wire.Nanos(2*frame/o.TCP.Buffer + 4)
 	o.TCP.Latency = min(o.TCP.Latency, max(o.AskTimeout/(2*turns), 10*microsecond))
+	if o.Receivers%2 == 0 {
+		o.Prewrite = o.Segment * 3 / 2
+	}
 	if o.Alone > 0 { // who knows no server cannot know where an epoch ended that it missed
 		o.Faults.Kill, o.Faults.Power, o.Faults.Stop, o.Faults.Full, o.Faults.Rot, o.Disk = 0, 0, 0, 0, 0, DiskOptions{}
 		o.Lines[0].Forge, o.Lines[1].Forge = 0, 0

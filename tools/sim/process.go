@@ -73,7 +73,7 @@ func (n *node) journalled() bool { return n.w.o.Durability != wire.JournalNone }
 func (n *node) options() journal.Options {
 	return journal.Options{
 		Dir: journalDir, Session: n.w.session, Channel: channel, SegmentBytes: n.w.o.Segment,
-		Strict: n.w.o.Durability == wire.JournalStrict, SyncEvery: n.w.o.SyncEvery, FS: n.disk,
+		Strict: n.w.o.Durability == wire.JournalStrict, SyncEvery: n.w.o.SyncEvery, Prewrite: n.w.o.Prewrite, FS: n.disk,
 	}
 }
 
