@@ -77,6 +77,7 @@ func (c *Client) resume(w welcome) error {
 	case w.last+1 < c.queue.first:
 		return ErrLost
 	}
+	c.known = min(c.known, w.last) // the rest is lost: only we may put it again
 	c.queue.rewind(w.last)
 	c.acknowledge(w.journalled)
 	return nil
