@@ -34,8 +34,9 @@ type Pinged struct {
 }
 
 const (
-	lostAfter = 100_000_000 // ns
-	lookEvery = 1 << 12     // empty polls between looks at the clock
+	lostAfter = 1_000_000_000 // ns
+	blockFor  = 100_000_000   // ns that a read sleeps at most
+	lookEvery = 1 << 12       // empty polls between looks at the clock
 )
 
 // An end sends to all lines and takes what comes first on any.
@@ -59,8 +60,14 @@ func newEnd(p Ping, back int) (e *end, err error) {
 		e.ring, err = newRing(p.Net, 1-back)
 	case p.Method == Block && p.Lines != 1:
 		err = fmt.Errorf("blocking takes one line, not %d", p.Lines)
+	case p.Method == Block:
+		if e.in, err = p.receivers(1-back, true); err != nil {
+			return nil, err
+		}
+		tv := unix.NsecToTimeval(blockFor) // so that loss, and the end, are seen
+		err = unix.SetsockoptTimeval(e.in[0], unix.SOL_SOCKET, unix.SO_RCVTIMEO, &tv)
 	default:
-		e.in, err = p.receivers(1-back, p.Method == Block)
+		e.in, err = p.receivers(1-back, false)
 	}
 	return e, err
 }
@@ -100,7 +107,7 @@ func (e *end) await(ctx context.Context, until int64, take func(b []byte) bool) 
 		if e.poll(take) {
 			return true
 		}
-		if i%lookEvery == 0 && (rig.Nanotime() > until || ctx.Err() != nil) {
+		if (i%lookEvery == 0 || e.Method == Block) && (rig.Nanotime() > until || ctx.Err() != nil) {
 			return false
 		}
 	}
@@ -110,6 +117,7 @@ func (e *end) await(ctx context.Context, until int64, take func(b []byte) bool) 
 const never = 1<<63 - 1
 
 func ping(ctx context.Context, p *rig.Part) (any, error) {
+	rig.NoCollection()
 	var a Ping
 	if err := p.Args(&a); err != nil {
 		return nil, err
@@ -117,12 +125,6 @@ func ping(ctx context.Context, p *rig.Part) (any, error) {
 	e, err := newEnd(a, 0)
 	if err != nil {
 		return nil, err
-	}
-	if a.Method == Block { // an answer that is lost must not block for ever
-		tv := unix.NsecToTimeval(lostAfter)
-		if err := unix.SetsockoptTimeval(e.in[0], unix.SOL_SOCKET, unix.SO_RCVTIMEO, &tv); err != nil {
-			return nil, err
-		}
 	}
 	out, h := Pinged{}, rig.NewHistogram()
 	b, seq := make([]byte, max(a.Size, 16)), uint64(0)
@@ -147,6 +149,7 @@ func ping(ctx context.Context, p *rig.Part) (any, error) {
 
 // pong answers every new datagram until its input ends.
 func pong(ctx context.Context, p *rig.Part) (any, error) {
+	rig.NoCollection()
 	var a Ping
 	if err := p.Args(&a); err != nil {
 		return nil, err

@@ -43,6 +43,7 @@ type receiver struct {
 }
 
 func receive(ctx context.Context, p *rig.Part) (any, error) {
+	rig.NoCollection()
 	r := &receiver{h: rig.NewHistogram()}
 	if err := p.Args(&r.Receive); err != nil {
 		return nil, err

@@ -48,7 +48,7 @@ func newRing(n Net, way int) (*ring, error) {
 	if r.mem, err = unix.Mmap(fd, 0, ringFrames*ringFrame, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_POPULATE); err != nil {
 		return nil, fmt.Errorf("receive ring: %w", err)
 	}
-	if _, err := n.receivers(way, false); err != nil { // for the memberships; nobody reads them
+	if err := n.join(way); err != nil {
 		return nil, err
 	}
 	const anyIPv4 = unix.ETH_P_IP<<8&0xff00 | unix.ETH_P_IP>>8

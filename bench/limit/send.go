@@ -73,6 +73,7 @@ func newSender(a Send) (s *sender, err error) {
 }
 
 func send(ctx context.Context, p *rig.Part) (any, error) {
+	rig.NoCollection()
 	var a Send
 	if err := p.Args(&a); err != nil {
 		return nil, err

@@ -65,6 +65,19 @@ func (n Net) receiver(line, way int, block bool) (int, error) {
 	)
 }
 
+// join joins the groups by a socket that is bound to no port: nothing comes to it.
+func (n Net) join(way int) error {
+	index, err := n.index()
+	if err != nil {
+		return err
+	}
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	for line := 0; line < n.Lines && err == nil; line++ {
+		err = unix.SetsockoptIPMreqn(fd, unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP, &unix.IPMreqn{Multiaddr: n.group(line, way), Ifindex: int32(index)})
+	}
+	return err
+}
+
 // senders opens a connected socket for each line.
 func (n Net) senders(way int) (fds []int, err error) {
 	index, err := n.index()

@@ -120,3 +120,13 @@ func Collections() (gcs, allocs uint64) {
 	runtime.ReadMemStats(&m)
 	return uint64(m.NumGC), m.Mallocs
 }
+
+// heapLimit is when a process without collections collects after all, in bytes.
+const heapLimit = 512 << 20
+
+// NoCollection turns garbage collection off for the rest of the process, with a
+// limit as guard: what tapecast's commands do, and what is fair to their rivals.
+func NoCollection() {
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(heapLimit)
+}

@@ -42,6 +42,9 @@ func (p *Part) Go(ctx context.Context) error {
 	}
 }
 
+// Told is closed when the parent said go.
+func (p *Part) Told() <-chan struct{} { return p.told }
+
 // Play runs one role of a child: its result, or what failed, goes to standard
 // output. The role's context ends with standard input.
 func (r Roles) Play(ctx context.Context, name, args string) error {
@@ -121,11 +124,18 @@ func (p *Process) Go() error {
 	return err
 }
 
-// Result waits for the child to end and reads its result.
+// Result waits for the child to end and reads its result. That it was ready need
+// not have been waited for.
 func (p *Process) Result(v any) error {
 	err := p.hear("result", v)
+	if errors.Is(err, errReady) {
+		err = p.hear("result", v)
+	}
 	return errors.Join(err, p.Stop())
 }
+
+// errReady says that a child was only ready.
+var errReady = errors.New("ready")
 
 // Stop ends the child's input, which ends the child, and waits for it.
 func (p *Process) Stop() error {
@@ -155,6 +165,9 @@ func (p *Process) hear(name string, v any) error {
 		return fmt.Errorf("%s: %s", p.role, why)
 	}
 	body, ok := said[name]
+	if _, ready := said["ready"]; ready && !ok {
+		return fmt.Errorf("%s is %w and no more", p.role, errReady)
+	}
 	if !ok {
 		return fmt.Errorf("%s said %.100q instead of %s", p.role, line, name)
 	}

@@ -1,0 +1,81 @@
+// Command compare measures tapecast beside the limit of the machine and beside its
+// peers, turn by turn in separate processes, and writes results.json and plots.
+//
+//	go run ./bench/compare -only ping,throughput -form short -out bench/results
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"os/signal"
+	"strings"
+	"time"
+
+	"github.com/tapecast/tapecast/bench/limit"
+	"github.com/tapecast/tapecast/bench/path"
+	"github.com/tapecast/tapecast/bench/rig"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "compare:", err)
+		os.Exit(1)
+	}
+}
+
+// roleWord in front of a role's name and arguments makes this process a child.
+const roleWord = "role"
+
+func run(ctx context.Context, args []string) error {
+	if len(args) == 3 && args[0] == roleWord {
+		roles := path.Roles()
+		maps.Copy(roles, limit.Roles())
+		return roles.Play(ctx, args[1], args[2])
+	}
+	var b bench
+	flags := flag.NewFlagSet("compare", flag.ContinueOnError)
+	form := flags.String("form", "short", "short or full")
+	only := flags.String("only", "", "experiments, comma between; all without")
+	out := flags.String("out", "bench/results", "folder for results.json and the plots")
+	flags.StringVar(&b.network, "interface", "lo", "network interface")
+	flags.IntVar(&b.turns, "turns", 0, "turns of each experiment; 0: as the form has it")
+	flags.StringVar(&b.disk, "disk", os.TempDir(), "where journals are written")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	b.full = *form == "full"
+	if err := b.open(ctx); err != nil {
+		return err
+	}
+	defer os.RemoveAll(b.dir)
+	report := rig.Report{Machine: rig.ThisMachine(), Begun: time.Now().UTC(), Form: *form}
+	fmt.Println(report.Machine)
+	for _, x := range experiments {
+		if *only != "" && !strings.Contains(","+*only+",", ","+x.name+",") {
+			continue
+		}
+		e := x.run(&b)
+		report.Experiments = append(report.Experiments, e)
+		e.Table(os.Stdout, x.columns...)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	report.Marks(os.Stdout)
+	return report.Save(*out)
+}
+
+// experiments in their order.
+var experiments = []struct {
+	name    string
+	run     func(b *bench) *rig.Experiment
+	columns []rig.Column
+}{
+	{"ping", (*bench).ping, rig.LatencyColumns()},
+	{"throughput", (*bench).throughput, throughputColumns()},
+}
