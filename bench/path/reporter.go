@@ -5,6 +5,7 @@ import (
 
 	"github.com/tapecast/tapecast/bench/rig"
 	"github.com/tapecast/tapecast/cmd/daemon"
+	"github.com/tapecast/tapecast/sequencer/clock/keeper"
 )
 
 // reporter is told by a daemon's control loop what the source's loop must know.
@@ -31,3 +32,6 @@ func (r *reporter) Status(s daemon.Status) {
 
 // Warn implements daemon.Reporter.
 func (r *reporter) Warn(problem string) { r.warned = problem }
+
+// Clock implements daemon.Reporter.
+func (r *reporter) Clock(keeper.Event) {}
