@@ -1,0 +1,126 @@
+package peers
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os/exec"
+	"regexp"
+	"strconv"
+
+	"github.com/tapecast/tapecast/bench/rig"
+)
+
+// Sockperf is Mellanox's sockperf: UDP on loopback, non-blocking sockets.
+type Sockperf struct{ binary string }
+
+// FindSockperf finds it, or wraps ErrMissing.
+func FindSockperf() (Sockperf, error) {
+	b, err := exec.LookPath("sockperf")
+	if err != nil {
+		return Sockperf{}, missing("sockperf", "apt-get install sockperf")
+	}
+	return Sockperf{b}, nil
+}
+
+// Ping makes round trips for so many seconds.
+func (s Sockperf) Ping(ctx context.Context, port, size int, seconds float64) (*rig.Latency, error) {
+	out, err := s.run(ctx, port, "ping-pong", "-m", strconv.Itoa(size), "-t", whole(seconds), "--full-rtt")
+	if err != nil {
+		return nil, err
+	}
+	return sockperfLatency(out)
+}
+
+// UnderLoad sends rate messages a second, of which one in a hundred is answered;
+// the latencies are half of those round trips.
+func (s Sockperf) UnderLoad(ctx context.Context, port, size int, rate, seconds float64) (*rig.Latency, error) {
+	out, err := s.run(ctx, port, "under-load", "-m", strconv.Itoa(size), "-t", whole(seconds), "--mps", strconv.Itoa(int(rate)), "--reply-every", "100")
+	if err != nil {
+		return nil, err
+	}
+	l, err := sockperfLatency(out)
+	if sent := sockperfRate(out); err == nil && sent < 0.95*rate {
+		err = fmt.Errorf("sent %.0f messages a second instead of %.0f", sent, rate)
+	}
+	return l, err
+}
+
+// Send sends as fast as it can, and gives messages a second: it does not count how
+// many arrive.
+func (s Sockperf) Send(ctx context.Context, port, size int, seconds float64) (float64, error) {
+	out, err := s.run(ctx, port, "throughput", "-m", strconv.Itoa(size), "-t", whole(seconds))
+	if err != nil {
+		return 0, err
+	}
+	m := regexp.MustCompile(`Message Rate is (\d+)`).FindSubmatch(out)
+	if m == nil {
+		return 0, fmt.Errorf("sockperf gave no message rate: %.200s", out)
+	}
+	return strconv.ParseFloat(string(m[1]), 64)
+}
+
+func whole(seconds float64) string { return strconv.Itoa(max(int(seconds), 1)) }
+
+// run runs a server on CPU 1 and a client beside it, and gives the client's output.
+func (s Sockperf) run(ctx context.Context, port int, mode string, args ...string) ([]byte, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	at := []string{"-i", "127.0.0.1", "-p", strconv.Itoa(port), "--nonblocked"}
+	server := exec.CommandContext(ctx, s.binary, append([]string{"server"}, at...)...)
+	if err := server.Start(); err != nil {
+		return nil, err
+	}
+	defer func() {
+		cancel()
+		_ = server.Wait() // it was killed
+	}()
+	args = append(append([]string{mode}, at...), append(args, "--pre-warmup-wait", "1")...)
+	out, err := exec.CommandContext(ctx, s.binary, args...).CombinedOutput()
+	if err != nil {
+		return nil, fmt.Errorf("sockperf %s: %w: %.200s", mode, err, bytes.TrimSpace(out))
+	}
+	return out, nil
+}
+
+var (
+	sockperfPercentile = regexp.MustCompile(`percentile (\d+\.\d+) += +(\d+\.\d+)`)
+	sockperfCount      = regexp.MustCompile(`\[Valid Duration\] RunTime=(\d+\.\d+) sec; SentMessages=(\d+); ReceivedMessages=(\d+)`)
+)
+
+// sockperfLatency reads the percentiles of a client's output, in µs.
+func sockperfLatency(out []byte) (*rig.Latency, error) {
+	l := &rig.Latency{}
+	at := map[string]*int64{"50.000": &l.P50, "90.000": &l.P90, "99.000": &l.P99, "99.900": &l.P999, "99.990": &l.P9999}
+	for _, m := range sockperfPercentile.FindAllSubmatch(out, -1) {
+		us, err := strconv.ParseFloat(string(m[2]), 64)
+		if err != nil {
+			return nil, err
+		}
+		share, err := strconv.ParseFloat(string(m[1]), 64)
+		if err != nil {
+			return nil, err
+		}
+		if p := at[string(m[1])]; p != nil {
+			*p = int64(us * 1000)
+		}
+		l.Spectrum = append([][2]float64{{share / 100, us * 1000}}, l.Spectrum...)
+	}
+	m := sockperfCount.FindSubmatch(out)
+	if m == nil || l.P50 == 0 {
+		return nil, fmt.Errorf("sockperf gave no percentiles: %.200s", out)
+	}
+	l.Count, _ = strconv.ParseInt(string(m[3]), 10, 64) // digits
+	return l, nil
+}
+
+// sockperfRate is how many messages a second a client sent.
+func sockperfRate(out []byte) float64 {
+	m := sockperfCount.FindSubmatch(out)
+	if m == nil {
+		return 0
+	}
+	seconds, _ := strconv.ParseFloat(string(m[1]), 64) // digits
+	sent, _ := strconv.ParseFloat(string(m[2]), 64)
+	return sent / seconds
+}
