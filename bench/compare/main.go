@@ -5,12 +5,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"flag"
 	"fmt"
 	"maps"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -67,7 +69,12 @@ func run(ctx context.Context, args []string) error {
 		}
 	}
 	report.Marks(os.Stdout)
-	return report.Save(*out)
+	if err := report.Save(*out); err != nil {
+		return err
+	}
+	var table bytes.Buffer
+	markdown(&table, &report)
+	return os.WriteFile(filepath.Join(*out, "marks.md"), table.Bytes(), 0o644)
 }
 
 // experiments in their order.
@@ -77,5 +84,12 @@ var experiments = []struct {
 	columns []rig.Column
 }{
 	{"ping", (*bench).ping, rig.LatencyColumns()},
+	{"load", (*bench).evenLoad, rig.LatencyColumns()},
+	{"bursts", (*bench).burstLoad, rig.LatencyColumns()},
 	{"throughput", (*bench).throughput, throughputColumns()},
+	{"receivers", (*bench).receivers, throughputColumns()},
+	{"sizes", (*bench).sizes, throughputColumns()},
+	{"repair", (*bench).repair, append(rig.LatencyColumns(), rig.Column{Head: "M messages/s", Metric: rig.Value("rate"), Scale: 1e-6})},
+	{"restart", (*bench).restart, []rig.Column{{Head: "s", Metric: rig.Value("seconds")}, {Head: "MB", Metric: rig.Value("memory"), Scale: 1e-6}}},
+	{"peers", (*bench).peers, append(rig.LatencyColumns(), rig.Column{Head: "M messages/s", Metric: rig.Value("rate"), Scale: 1e-6})},
 }

@@ -33,6 +33,9 @@ type Sent struct {
 // lead is how long after the word to go the schedule begins, in ns.
 const lead = 20_000_000
 
+// hopeless is how late a sender gives up, in ns.
+const hopeless = 500_000_000
+
 // sender packs what is due and sends it on all lines.
 type sender struct {
 	Send
@@ -111,6 +114,9 @@ func (s *sender) run(ctx context.Context, disk *disk) {
 		due := min(s.schedule.Due(rig.Nanotime()-s.start), count)
 		if rig.Nanotime() < s.start || due <= s.sent {
 			continue
+		}
+		if rig.Nanotime()-s.start-s.schedule.At(s.sent) > hopeless {
+			return
 		}
 		s.pack(due)
 		if s.Method == "single" {

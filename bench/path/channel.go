@@ -42,12 +42,14 @@ type Settings struct {
 	Journal   string                  `json:"journal,omitempty"` // directory; "": none
 	History   int64                   `json:"history,omitempty"` // bytes; 0: the daemon's default
 	CPU       int                     `json:"cpu"`               // of the loop; -1: not pinned
+	Open      bool                    `json:"open,omitempty"`    // the session does not end with the source
+	Linger    time.Duration           `json:"linger,omitempty"`  // after the end, since the last request; 0: 0.2 s
 }
 
 // daemon opens a sequencer process that publishes source on c.
 func (s Settings) daemon(c Channel, source feed.Source, await int) (*daemon.Daemon, error) {
 	d := daemon.Config{
-		Feed: source, Await: await, EndAtEOF: true, Linger: 200 * time.Millisecond,
+		Feed: source, Await: await, EndAtEOF: !s.Open, Linger: linger(s.Linger),
 		Interface: s.Interface, LineA: c.Groups[0], Send: s.Send, Retransmit: c.Retransmit,
 		Journal: s.Journal, History: s.History, Wait: s.Wait, Status: 20 * time.Millisecond,
 	}
@@ -58,6 +60,13 @@ func (s Settings) daemon(c Channel, source feed.Source, await int) (*daemon.Daem
 		d.Journal = daemon.NoJournal
 	}
 	return daemon.Open(d)
+}
+
+func linger(d time.Duration) time.Duration {
+	if d == 0 {
+		return 200 * time.Millisecond
+	}
+	return d
 }
 
 // subscriber is the configuration of a receiver of c.

@@ -6,8 +6,7 @@
 //	path-serve             an open-loop source into a daemon
 //	path-listen            a subscriber that times every message
 //	path-repair            a subscriber that loses packets on purpose and times their repair
-//	path-range             a subscriber that comes late and asks for all of it
-//	path-journal           writes a journal; path-restart starts a daemon on it
+//	path-restart           a daemon that goes on with a journal
 //
 // A ping process has one loop: its source is itself a subscription, so that one
 // thread receives, sequences and publishes, as a program does that answers a feed.
@@ -19,6 +18,6 @@ import "github.com/tapecast/tapecast/bench/rig"
 func Roles() rig.Roles {
 	return rig.Roles{
 		"path-ping": ping, "path-pong": pong,
-		"path-serve": serve, "path-listen": listen,
+		"path-serve": serve, "path-listen": listen, "path-repair": repair, "path-restart": restart,
 	}
 }

@@ -23,6 +23,7 @@ type Heard struct {
 	Messages    uint64       `json:"messages"`
 	Latency     *rig.Latency `json:"latency"`
 	Behind      float64      `json:"behind"` // s from the last message's time to its delivery
+	Began       int64        `json:"began"`  // when it subscribed, ns, monotonic
 	First       int64        `json:"first"`  // when the first and the last were delivered, ns, monotonic
 	Last        int64        `json:"last"`
 	CPU         int64        `json:"cpu_ns"` // of the loop, from the first to the last
@@ -54,6 +55,7 @@ func listen(ctx context.Context, part *rig.Part) (any, error) {
 	}
 	runtime.LockOSThread()
 	rig.Pin(l.Listen.CPU)
+	l.Began = rig.Nanotime()
 	if err := s.Run(ctx); err != nil {
 		return nil, err
 	}

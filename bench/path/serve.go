@@ -43,6 +43,9 @@ const lead = 20_000_000
 // patience is how long the journal may take for the rest, in ns.
 const patience = 60_000_000_000
 
+// hopeless is how late a sender gives up, in ns.
+const hopeless = 500_000_000
+
 // A load is a source that puts what its schedule says, whatever became of what it
 // put before. Its first message says hello: receivers that have it have joined.
 type load struct {
@@ -51,6 +54,7 @@ type load struct {
 	reporter
 	schedule rig.Schedule
 	gone     <-chan struct{} // closed at the word to go
+	stop     func()          // the daemon
 	input    feed.Input
 	hello    bool
 	start    int64 // of the schedule, 0 before
@@ -79,6 +83,8 @@ func serve(ctx context.Context, part *rig.Part) (any, error) {
 	if err := part.Ready(nil); err != nil {
 		return nil, err
 	}
+	ctx, l.stop = context.WithCancel(ctx)
+	defer l.stop()
 	s, err := d.Run(ctx, &l.reporter)
 	if err != nil {
 		return nil, err
@@ -104,7 +110,11 @@ func (l *load) Poll(_ wire.Nanos, sink feed.Sink, most int) (n int, err error) {
 	case l.ended != 0:
 		return 0, l.finish()
 	}
-	due := min(l.schedule.Due(max(rig.Nanotime()-l.start, -1)), l.count)
+	elapsed := rig.Nanotime() - l.start
+	if elapsed < 0 {
+		return 0, nil
+	}
+	due := min(l.schedule.Due(elapsed), l.count)
 	for n < most && l.sent < due {
 		in := feed.Input{ID: l.input.ID, Seq: l.input.Seq + 1}
 		err := sink.Put(in, l.message(l.sent+1, l.start+l.schedule.At(l.sent)))
@@ -117,7 +127,7 @@ func (l *load) Poll(_ wire.Nanos, sink feed.Sink, most int) (n int, err error) {
 		l.sent++
 		n++
 	}
-	if l.sent == l.count {
+	if l.sent == l.count || elapsed-l.schedule.At(l.sent) > hopeless {
 		l.end()
 	}
 	return n, nil
@@ -152,10 +162,13 @@ func (l *load) end() {
 
 // finish waits for the journal, so that its lag is known.
 func (l *load) finish() error {
-	if l.caught.Load() != 0 || rig.Nanotime()-l.ended > patience {
-		return io.EOF
+	if l.caught.Load() == 0 && rig.Nanotime()-l.ended < patience {
+		return nil
 	}
-	return nil
+	if l.Open {
+		l.stop()
+	}
+	return io.EOF
 }
 
 // Due implements feed.Source.

@@ -12,7 +12,7 @@ import (
 )
 
 //go:embed zmq/zmq.c
-var zmqSource embed.FS //tidy:allow embedded files, a constant in all but name
+var zmqSource embed.FS
 
 // ZeroMQ is libzmq over TCP on loopback.
 type ZeroMQ struct{ binary string }

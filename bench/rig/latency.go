@@ -51,6 +51,22 @@ func (h Histogram) Latency() *Latency {
 	return l
 }
 
+// Less gives l with every latency that much shorter, ns: what was waited on purpose.
+func (l *Latency) Less(ns int64) *Latency {
+	if l == nil {
+		return nil
+	}
+	m := *l
+	for _, p := range []*int64{&m.Min, &m.P50, &m.P90, &m.P99, &m.P999, &m.P9999, &m.Max} {
+		*p -= ns
+	}
+	m.Mean, m.Spectrum = l.Mean-float64(ns), nil
+	for _, p := range l.Spectrum {
+		m.Spectrum = append(m.Spectrum, [2]float64{p[0], p[1] - float64(ns)})
+	}
+	return &m
+}
+
 // String gives the usual percentiles in µs.
 func (l *Latency) String() string {
 	if l == nil || l.Count == 0 {

@@ -7,9 +7,10 @@ import (
 
 // Run is one run of one candidate.
 type Run struct {
-	Name     string             `json:"name"`             // of the candidate
-	Turn     int                `json:"turn"`             // runs of one turn ran side by side in time
-	Failed   string             `json:"failed,omitempty"` // why it is no measurement
+	Name     string             `json:"name"`              // of the candidate
+	Turn     int                `json:"turn"`              // runs of one turn ran side by side in time
+	Failed   string             `json:"failed,omitempty"`  // why it is no measurement
+	Refused  []string           `json:"refused,omitempty"` // higher rates that were tried before, and why they failed
 	Settings any                `json:"settings,omitempty"`
 	Latency  *Latency           `json:"latency_ns,omitempty"`
 	Values   map[string]float64 `json:"values,omitempty"`

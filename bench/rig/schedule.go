@@ -21,14 +21,22 @@ type Schedule interface {
 	At(k uint64) int64
 }
 
-// Even is a schedule of so many messages a second, evenly spaced.
-type Even float64
+// even is a schedule of messages at one distance.
+type even struct{ rate, distance float64 } // messages in a ns, ns
+
+// Even is a schedule of rate messages a second, evenly spaced.
+func Even(rate float64) Schedule { return even{rate / 1e9, 1e9 / rate} }
 
 // Due implements Schedule.
-func (e Even) Due(elapsed int64) uint64 { return uint64(float64(max(elapsed, 0))*float64(e)/1e9) + 1 }
+func (e even) Due(elapsed int64) uint64 {
+	if elapsed < 0 {
+		return 0
+	}
+	return uint64(float64(elapsed)*e.rate) + 1
+}
 
 // At implements Schedule.
-func (e Even) At(k uint64) int64 { return int64(float64(k) * 1e9 / float64(e)) }
+func (e even) At(k uint64) int64 { return int64(float64(k) * e.distance) }
 
 // Bursts is a schedule with the gaps of a recorded feed, over and over.
 type Bursts struct {
