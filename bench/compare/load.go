@@ -13,7 +13,7 @@ import (
 )
 
 // loadRates are in messages a second.
-var loadRates = []float64{10e3, 50e3, 100e3, 500e3, 1e6} //tidy:allow a constant in all but syntax
+var loadRates = []float64{10e3, 50e3, 100e3, 500e3, 1e6}
 
 // Families of the open-loop experiment.
 const (
