@@ -129,7 +129,7 @@ func (t *Tracker) learn(in Input) (sound bool) {
 		return !in.Disrupted
 	}
 	sound = !in.Disrupted
-	if t.holds && clock.Promises(t.state) && !t.meets(in.Interval) {
+	if t.holds && !t.meets(in.Interval) { // also without a promise: what is remembered of the rate is void
 		t.disrupt("the servers' interval does not meet the one held")
 		sound = false
 	}

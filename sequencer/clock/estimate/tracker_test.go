@@ -74,6 +74,22 @@ func TestTrackerStates(t *testing.T) {
 	want(run(tr, 1202, 1900, Input{}, 0), wire.ClockUnsynchronised, "holdover over its limit")
 }
 
+// TestTrackerForgets: the counter jumped while nobody promised anything. What was known
+// of its rate would make the next promise a lie.
+func TestTrackerForgets(t *testing.T) {
+	tr := tracker(t, nil)
+	run(tr, 0, 7300, Input{Known: true, Unread: true}, 7e9)
+	if a := run(tr, 7300, 8300, Input{}, 0); a.State != wire.ClockUnsynchronised {
+		t.Fatalf("state %d", a.State)
+	}
+	if a := run(tr, 8300, 8301, Input{Known: true}, 8e9); a.State != wire.ClockDisrupted {
+		t.Errorf("a second was lost meanwhile: state %d", a.State)
+	}
+	if low, high := tr.mean(); low > 0 || high < 0 {
+		t.Errorf("the counter's rate is right, and said to be in [%g, %g]", low, high)
+	}
+}
+
 // TestTrackerExit: a bound over exit is no promise.
 func TestTrackerExit(t *testing.T) {
 	tr := tracker(t, func(c *TrackerConfig) { c.Holdover = 1e15 })
