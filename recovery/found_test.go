@@ -123,3 +123,23 @@ func TestFollowerGoesOnElsewhere(t *testing.T) {
 		t.Errorf("phase %d, %d delivered", s.conn.phase, rec.total)
 	}
 }
+
+// A range that one server has lost waits for another one that does not answer: it may
+// be starting. It does not wait for ever.
+func TestGoneWaitsForWhoDoesNotAnswer(t *testing.T) {
+	s, rec, m := newFound(t, Config{Servers: []string{"one", "two"}, Attempts: 2, AskTimeout: 1000 * ms})
+	a, b := m.publish(5), m.publish(1)
+	s.stream.next, s.stream.edge, s.stream.epoch = 1, 1, a.Epoch()
+	s.conn.epoch = a.Epoch()
+	s.stream.Put(b, LineA, 0, 1)
+	(*answers)(s).Unavailable(1, 1, 5, retransmit.CauseGone)
+	for now := wire.Nanos(1); s.stats.Lost == 0; now += 100 * ms {
+		if s.now = now; now > 10_000*ms {
+			t.Fatal("it waits for ever")
+		}
+		s.forsake()
+	}
+	if s.now < 2000*ms || s.stats.Lost != 5 || rec.total != 1 {
+		t.Errorf("%d lost after %v, %d delivered", s.stats.Lost, s.now.Duration(), rec.total)
+	}
+}

@@ -69,3 +69,34 @@ func TestReadWhileWriting(t *testing.T) {
 		}
 	}
 }
+
+// TestGrowingBlockIsReadOnce: repairs of one range read its block once, though it grows
+// between them.
+func TestGrowingBlockIsReadOnce(t *testing.T) {
+	r := mustStart(t, journal.Options{Strict: true, SegmentBytes: 1 << 20}, journaltest.New())
+	put := func() {
+		for range 3 {
+			r.put(2, 100)
+			r.step()
+		}
+	}
+	put()
+	b := make([]byte, 64<<10)
+	var read int64
+	for i := range 50 {
+		if n, err := r.w.Copy(b, 1); n == 0 || err != nil {
+			t.Fatalf("Copy: %d bytes, %v", n, err)
+		}
+		if i == 0 {
+			read = r.w.BytesRead()
+		}
+		put()
+	}
+	if now := r.w.BytesRead(); now != read {
+		t.Errorf("%d bytes read, %d at first", now, read)
+	}
+	last := r.next - 1
+	if n, err := r.w.Copy(b, last); n == 0 || err != nil { // which came since
+		t.Errorf("Copy(%d): %d bytes, %v", last, n, err)
+	}
+}

@@ -105,7 +105,7 @@ func (m *mutant) build(dir string) (string, error) {
 	if err := os.WriteFile(overlay, b, 0o644); err != nil {
 		return "", err
 	}
-	out, err := exec.Command("go", "build", "-overlay", overlay, "-o", sim, "./tools/sim").CombinedOutput()
+	out, err := exec.Command("go", "build", "-ldflags=-s -w", "-overlay", overlay, "-o", sim, "./tools/sim").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("does not build: %w\n%s", err, out)
 	}

@@ -1,12 +1,3 @@
-// Sim lets the whole system happen in one process, under virtual time and one seed:
-// sequencer, history, journal, retransmit services, receivers, and a network and
-// disks that fail as the seed says. A ledger knows what really happened, and every
-// event is checked against it.
-//
-//	go run ./tools/sim -seeds 1-1000    many worlds
-//	go run ./tools/sim -seed 43 -v      the story of one
-//
-// The same seed gives the same trace on every run of the same program.
 package main
 
 import (
