@@ -102,7 +102,7 @@ func arrivals(r io.Reader) (all []int64, err error) {
 			return nil, err
 		}
 		word, _, _ := strings.Cut(string(line[:min(len(line), 32)]), " ")
-		if t, bad := strconv.ParseInt(word, 10, 64); bad == nil && begin {
+		if t, bad := strconv.ParseInt(strings.TrimSpace(word), 10, 64); bad == nil && begin {
 			all = append(all, t)
 		}
 		begin = err == nil // else a long line goes on
