@@ -195,20 +195,34 @@ func (c *checker) farthest(u *Update, at int64) (ahead, behind float64) {
 
 // moved is how far the ends of the held interval can have moved in age ns.
 func (c *checker) moved(age float64) (low, high float64) {
-	if c.held.fixed {
-		return c.held.phiLow * age, c.held.phiHigh * age
+	h := c.held
+	if h.fixed {
+		return h.phiLow * age, h.phiHigh * age
 	}
-	bend := drifted(c.assume, age/1e9)
-	low, high = c.held.phiLow*age-bend, c.held.phiHigh*age+bend
+	least, most := math.Inf(-1), math.Inf(1) // of phi, ever
 	far := c.far[0]
 	if far.at == 0 {
 		far = c.far[1]
 	}
-	if d := float64(c.held.at - far.at); far.at != 0 && d > 0 {
-		low = max(low, ((c.held.low-far.high)/d-c.assume.WanderCap)*age)
-		high = min(high, ((c.held.high-far.low)/d+c.assume.WanderCap)*age)
+	if d := float64(h.at - far.at); far.at != 0 && d > 0 {
+		least, most = (h.low-far.high)/d-c.assume.WanderCap, (h.high-far.low)/d+c.assume.WanderCap
 	}
-	return low, high
+	return c.fallen(h.phiLow, least, age), -c.fallen(-h.phiHigh, -most, age)
+}
+
+// fallen is the integral over age ns of the least phi that is possible: it falls from
+// phi as fast as was declared, by no more than was declared, and never below least.
+func (c *checker) fallen(phi, least, age float64) float64 {
+	if phi <= least {
+		return least * age
+	}
+	rate := c.assume.Wander / 1e9 // for each ns
+	floor := max(phi-c.assume.WanderCap, least)
+	until := (phi - floor) / rate
+	if age < until {
+		return phi*age - rate*age*age/2
+	}
+	return phi*until - rate*until*until/2 + floor*(age-until)
 }
 
 // sides is what the anchor itself says of its error.

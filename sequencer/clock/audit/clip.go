@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 )
 
 // A bound says that theta is at most (or at least) value at a counter reading.
@@ -56,9 +57,12 @@ func drifted(a Assume, age float64) float64 {
 // A corner of a polygon: theta in ns, phi in ns/s.
 type corner struct{ theta, phi float64 }
 
-// cutBy keeps the part of a polygon in which a*theta + b*phi <= c.
+// cutBy keeps the part of a polygon in which a*theta + b*phi <= c. Most cuts miss it.
 func cutBy(polygon []corner, a, b, c float64) []corner {
-	out := polygon[:0:0]
+	if !slices.ContainsFunc(polygon, func(p corner) bool { return a*p.theta+b*p.phi > c }) {
+		return polygon
+	}
+	out := make([]corner, 0, len(polygon)+2)
 	for i, q := range polygon {
 		p := polygon[(i+len(polygon)-1)%len(polygon)]
 		dp, dq := a*p.theta+b*p.phi-c, a*q.theta+b*q.phi-c

@@ -89,7 +89,7 @@ func TestManyBits(t *testing.T) {
 	dir, seed := t.TempDir(), rand.Uint64()
 	rng := rand.New(rand.NewPCG(seed, 0))
 	tr := open(t, dir, midnight)
-	for i := range 20_000 {
+	for i := range 8_000 {
 		now := midnight + wire.Nanos(i)*3e9
 		tr.Put(Record{Kind: KindSecond, UTC: int64(now), Second: &Second{Bound: rng.Int64N(1e6), State: 1, From: int64(i) * 3e9, To: int64(i+1) * 3e9}})
 		if i%400 != 0 {
@@ -99,11 +99,11 @@ func TestManyBits(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := tr.Close(midnight + 60_000e9); err != nil {
+	if err := tr.Close(midnight + 24_000e9); err != nil {
 		t.Fatal(err)
 	}
 	all := files(t, dir)
-	for range 40 {
+	for range 20 {
 		name := all[rng.IntN(len(all))]
 		data := read(t, name)
 		f, err := os.OpenFile(name, os.O_RDWR, 0)

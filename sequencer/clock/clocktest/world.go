@@ -82,6 +82,10 @@ type World struct {
 	oracle
 	// OnTick, if set, sees each anchor as it is published.
 	OnTick func(w *World, a *clock.Anchor, counter int64)
+	// OnAdd, if set, sees each exchange and what the estimator made of it; forgotten is
+	// that it showed a disruption. OnMark sees when the marker of a freeze is seen.
+	OnAdd  func(x estimate.Exchange, err error, forgotten bool)
+	OnMark func()
 }
 
 // New makes the world of a scenario.
@@ -180,6 +184,9 @@ func (w *World) mark() {
 	w.est.Disrupt(w.now)
 	w.anchor = w.est.Flag(w.anchor)
 	w.blind = false
+	if w.OnMark != nil {
+		w.OnMark()
+	}
 	w.hurry()
 }
 
@@ -222,7 +229,7 @@ func (w *World) land(i int) {
 	}
 	f.sample.Received = w.now + w.delay()
 	w.rival(f.sample)
-	_, err := w.est.Add(f.sample)
+	err := w.add(f.sample)
 	if errors.Is(err, estimate.ErrIncoherent) {
 		w.hurry()
 	}
@@ -235,9 +242,19 @@ func (w *World) land(i int) {
 	}
 }
 
+// add gives an exchange to the estimator.
+func (w *World) add(s estimate.Sample) error {
+	before := w.est.Disrupted()
+	x, err := w.est.Add(s)
+	if w.OnAdd != nil {
+		w.OnAdd(x, err, w.est.Disrupted() && !before)
+	}
+	return err
+}
+
 // replay gives the estimator an answer again: it must not be used.
 func (w *World) replay(x estimate.Sample) {
-	if _, err := w.est.Add(x); err == nil || errors.Is(err, estimate.ErrIncoherent) {
+	if err := w.add(x); err == nil || errors.Is(err, estimate.ErrIncoherent) {
 		w.violate("a doubled answer was used")
 	}
 }

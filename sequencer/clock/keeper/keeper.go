@@ -162,16 +162,10 @@ func (k *Keeper) header() audit.Header {
 	if err != nil {
 		host = "unknown"
 	}
-	e := k.cfg.estimate()
 	return audit.Header{
 		Host: host, Program: k.opt.Program, Config: k.cfg.Text(), ConfigHash: k.cfg.hash(k.keys),
 		StampPoint: k.opt.StampPoint, Sources: k.cfg.Sources,
-		Assumption: audit.Assume{
-			Servers: e.Servers, Faulty: e.Faulty, Drift: e.Drift, Wander: e.Wander, WanderCap: e.WanderCap,
-			Samples: e.Samples, MinSamples: e.MinSamples, MaxAge: e.MaxAge,
-			Poll: int64(k.cfg.Poll), Stale: estimate.Stale, Reference: int64(k.cfg.Reference),
-			Enter: int64(k.cfg.Enter), Exit: int64(k.cfg.Exit),
-		},
+		Assumption: assume(k.cfg.estimate(), int64(k.cfg.Poll), int64(k.cfg.Reference), int64(k.cfg.Enter), int64(k.cfg.Exit)),
 	}
 }
 
@@ -245,7 +239,7 @@ func (k *Keeper) control(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			k.row(k.force, k.counter.Now(), 0)
+			k.row(k.force, nil, k.counter.Now(), 0)
 			k.put(audit.Record{Kind: audit.KindState, Text: "the program ends"})
 			return nil
 		case a := <-k.answers:

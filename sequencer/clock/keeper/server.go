@@ -118,13 +118,12 @@ func (k *Keeper) take(a answer) {
 	err := a.err
 	if err == nil {
 		var x estimate.Exchange
+		disrupted := k.est.Disrupted()
 		x, err = k.est.Add(estimate.Sample{
 			Exchange: estimate.Exchange{Server: a.server, Sent: a.Sent, Received: a.Received, T2: a.T2, T3: a.T3, Error: a.Error},
 			Leap:     a.Leap,
 		})
-		rec.T2, rec.T3 = x.T2, x.T3
-		rec.Restart = errors.Is(err, estimate.ErrIncoherent)
-		rec.Used = err == nil || rec.Restart
+		held(rec, x, err, k.est.Disrupted() && !disrupted)
 		s.last = a.Answer
 		k.audit(a)
 	}
@@ -136,9 +135,6 @@ func (k *Keeper) take(a answer) {
 		s.used++
 	}
 	rec.Reason = s.reason
-	if k.est.Disrupted() {
-		rec.Used, rec.Restart = false, false // forgotten with all the others
-	}
 	k.put(audit.Record{Kind: audit.KindSample, Sample: rec})
 	if errors.Is(err, estimate.ErrIncoherent) {
 		k.contradicted(s)

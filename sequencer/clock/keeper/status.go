@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/tapecast/tapecast/feed/wire"
-	"github.com/tapecast/tapecast/sequencer/clock"
-	"github.com/tapecast/tapecast/sequencer/clock/audit"
 	"github.com/tapecast/tapecast/sequencer/clock/source"
 )
 
@@ -143,62 +141,4 @@ func (k *Keeper) serverOffset(a source.Answer) int64 {
 	sent, _ := k.force.Read(a.Sent)
 	received, _ := k.force.Read(a.Received)
 	return (a.T2 - int64(sent) + a.T3 - int64(received)) / 2
-}
-
-// record writes the row of the anchor that ends, and the one that begins.
-func (k *Keeper) record(old, a *clock.Anchor, counter int64, from string) {
-	i, known := k.est.Followed()
-	region, _ := k.est.Last()
-	switch {
-	case known && from != "":
-		k.from = from
-	case known:
-		k.from = "ntp"
-	}
-	k.second(old, a, counter)
-	line := k.est.Line()
-	u := &audit.Update{
-		Counter: i.Counter, Known: known, From: from, Low: i.Low, High: i.High, PhiLow: i.PhiLow, PhiHigh: i.PhiHigh, Fixed: i.Fixed,
-		Agree: region.Agree, Start: line.Start, End: line.End, Time: line.UTC, Shift: line.UTC - a.UTC, Rate: line.Rate,
-		Ahead: finite(a.Ahead), Behind: finite(a.Behind), AheadGrowth: a.AheadGrowth, BehindGrowth: a.BehindGrowth,
-		Wander: a.Wander, WanderCap: a.WanderCap, State: uint8(a.State), TAI: a.TAI, ID: a.ID,
-	}
-	if !known {
-		u.Counter, u.Low, u.High, u.PhiLow, u.PhiHigh, u.From = counter, 0, 0, 0, 0, ""
-	}
-	k.put(audit.Record{Kind: audit.KindUpdate, Update: u})
-}
-
-// finite keeps what JSON can say.
-func finite(v float64) float64 { return min(v, 1e18) }
-
-// second writes what the clock said while old was in force.
-func (k *Keeper) second(old, a *clock.Anchor, counter int64) {
-	if old.Segment != a.Segment {
-		k.row(old, a.Start, a.Bound(counter))
-	}
-}
-
-// mostBound is the widest bound that a row states, ns.
-const mostBound = 1 << 60
-
-// row writes what the clock said from the start of an anchor until a counter reading;
-// least is the widest bound that some said by another anchor.
-func (k *Keeper) row(old *clock.Anchor, until, least int64) {
-	if old.End == 0 || until <= old.Start {
-		return
-	}
-	_, c := old.Read(until)
-	s := &audit.Second{
-		Bound: max(old.Bound(old.Start), old.Bound(until), least), State: uint8(c.State), From: old.Start, To: until,
-		Offset: int64((old.Behind - old.Ahead) / 2),
-	}
-	if s.Bound > mostBound {
-		s.Bound = -1
-	}
-	if k.opt.Stamps != nil {
-		n := k.opt.Stamps()
-		s.Stamps, k.stamps = n-k.stamps, n
-	}
-	k.put(audit.Record{Kind: audit.KindSecond, UTC: old.UTC, Second: s})
 }
