@@ -112,10 +112,10 @@ func (a *Anchor) Read(counter int64) (wire.Nanos, wire.Clock) {
 
 func (a *Anchor) state(bound int64) wire.Clock {
 	c := wire.Clock{State: a.State, TAI: a.TAI, ID: a.ID, Bound: wire.BoundUnknown}
-	if bound < wire.BoundUnknown {
+	if uint64(bound) < wire.BoundUnknown { // a negative one comes from a contradiction: no promise either
 		c.Bound = uint32(bound)
 	}
-	if bound > a.Exit && Promises(a.State) {
+	if uint64(bound) > uint64(a.Exit) && Promises(a.State) {
 		c.State = wire.ClockUnsynchronised
 	}
 	return c

@@ -97,6 +97,10 @@ func TestBound(t *testing.T) {
 			t.Errorf("state at %d is %d, want %d", c.counter, s.State, c.state)
 		}
 	}
+	none := &Anchor{Segment: Segment{End: 1e9}, Ahead: -1e6, Behind: -1e6, Exit: 10_000, State: wire.ClockSynchronised}
+	if _, s := none.Read(5); s.Bound != wire.BoundUnknown || s.State != wire.ClockUnsynchronised {
+		t.Errorf("an anchor that contradicts itself: %+v", s)
+	}
 	u := Undisciplined(0)
 	if _, s := u.Read(math.MaxInt64 / 2); s.Bound != wire.BoundUnknown || s.State != wire.ClockUnsynchronised {
 		t.Errorf("undisciplined: %+v", s)

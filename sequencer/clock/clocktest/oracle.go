@@ -86,7 +86,7 @@ const slewLimit = 500e-6 + 3e-6
 
 // published holds a new anchor against the rules of order, rate and state.
 func (w *World) published(old, a *clock.Anchor) {
-	w.blind = w.blind && a.State != wire.ClockDisrupted
+	w.blind = w.blind && clock.Promises(a.State) // whoever promises anew must know
 	leaping := w.Leap != 0 && math.Abs(float64(a.UTC-w.Leap)) < 5e9
 	if !legal[old.State&3][a.State&3] && !leaping {
 		w.violate(fmt.Sprintf("state %d after %d", a.State, old.State))

@@ -14,6 +14,7 @@ var mutants = []struct{ name, file, right, wrong string }{
 	{"half the error", "servers.go", "x.T2 + x.Error - x.Sent}, fact{x.Received, x.T3 - x.Error - x.Received}", "x.T2 + x.Error/2 - x.Sent}, fact{x.Received, x.T3 - x.Error/2 - x.Received}"},
 	{"no wander", "config.go", "func drift(wander, cap, age float64) float64 {", "func drift(wander, cap, age float64) float64 {\n\tif age > 0 {\n\t\treturn 0\n\t}"},
 	{"no liars", "region.go", "max(r.Answered-s.cfg.Faulty, 1)", "max(r.Answered, 1)"},
+	{"a rate remembered over a jump", "tracker.go", "if t.holds && !t.meets(in.Interval) {", "if t.holds && clock.Promises(t.state) && !t.meets(in.Interval) {"},
 	{"intersection for hull", "region.go", "e.hull(x)", "e.intersect(x)"},
 }
 
@@ -45,7 +46,7 @@ func TestMutants(t *testing.T) {
 	for _, m := range mutants {
 		t.Run(m.name, func(t *testing.T) {
 			overlay := mutate(t, m.file, m.right, m.wrong)
-			c := exec.Command("go", "test", "-overlay", overlay, "-run", "Campaign|Wander|Claims", ".")
+			c := exec.Command("go", "test", "-overlay", overlay, "-run", "Campaign|Wander|Claims|Unseen", ".")
 			c.Env = append(os.Environ(), "TAPECAST_MUTANT=1", "TAPECAST_CLOCK_DAYS=8", "TAPECAST_CLOCK_SEED=0")
 			out, err := c.CombinedOutput()
 			if err == nil {

@@ -270,6 +270,27 @@ func TestFreezeUnmarked(t *testing.T) {
 	}
 }
 
+// TestFreezeUnseen: the counter stops, unmarked, while no server answers. When they are
+// back, and all exchanges of before forgotten, nothing of before may count: not even the
+// rate that the counter had.
+func TestFreezeUnseen(t *testing.T) {
+	for seed := range uint64(6) {
+		s := clocktest.Base(seed, 5, 2, 100e3)
+		s.Outages = []clocktest.Span{{From: 3 * clocktest.Hour, To: 6 * clocktest.Hour}}
+		for i := range s.Paths {
+			s.Servers[i].Error = 500
+			s.Paths[i] = clocktest.Path{Forward: 5e3, Backward: 5e3, Jitter: 500}
+		}
+		s.Freezes = []clocktest.Freeze{{At: 4*clocktest.Hour + 600*clocktest.Second, For: 1e9, Unmarked: true}}
+		s.Track.Forward = true
+		r := world(s).Run(8 * clocktest.Hour)
+		honest(t, r)
+		if r.States[wire.ClockDisrupted] == 0 || synchronised(r) < 0.55 {
+			t.Errorf("seed %d: disrupted for %d s, synchronised %.1f %%", seed, r.States[wire.ClockDisrupted]/clocktest.Second, 100*synchronised(r))
+		}
+	}
+}
+
 // newYear is 2027-01-01, UTC.
 const newYear = 1_798_761_600_000_000_000
 
