@@ -103,13 +103,14 @@ type total struct {
 	trace      uint64  // of all seeds, in whatever order they ran
 	virtual    float64 // s
 	coverage   map[string]uint64
+	results    map[uint64]Result // of the first few seeds
 	failed     []Result
 	start      time.Time
 	shown      time.Time
 }
 
 func newTotal(first, last uint64) *total {
-	return &total{next: first, last: last, coverage: map[string]uint64{}, start: time.Now(), shown: time.Now()}
+	return &total{next: first, last: last, coverage: map[string]uint64{}, results: map[uint64]Result{}, start: time.Now(), shown: time.Now()}
 }
 
 // many runs the seeds first to last and returns the exit code.
@@ -164,6 +165,9 @@ func (t *total) add(r Result) {
 	t.delivered += r.Delivered
 	t.steps += r.Steps
 	t.trace += mix(r.Trace ^ r.Seed)
+	if r.Seed <= 100 {
+		t.results[r.Seed] = r
+	}
 	t.virtual += float64(r.Virtual) / 1e9
 	for name, n := range r.Coverage {
 		t.coverage[name] += n

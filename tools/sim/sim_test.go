@@ -13,18 +13,21 @@ import (
 const ciSeeds = 1000
 
 // TestSeeds lets the worlds of the first seeds happen, and looks whether they reached
-// all that a simulator must.
+// all that a simulator must, and whether the same happens again.
 func TestSeeds(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
-	last := uint64(ciSeeds)
+	last, twice := uint64(ciSeeds), uint64(100)
 	if testing.Short() {
-		last = 150
+		last, twice = 150, 10
 	}
 	all := newTotal(1, last)
 	all.run(2)
 	t.Log(all.line())
 	for _, r := range all.failed {
 		t.Errorf("seed %d violates %v\nworld:\nseed %d\n%v\nstory: go run ./tools/sim -seed %d -v", r.Seed, r.Violation, r.Seed, r.Options, r.Seed)
+	}
+	if !t.Failed() {
+		checkAgain(t, all, twice)
 	}
 	if last == ciSeeds && !t.Failed() {
 		for _, w := range load(t, "testdata/reach") {
@@ -92,15 +95,22 @@ func TestWorldAsText(t *testing.T) {
 	}
 }
 
-// TestSameSeedSameTrace runs seeds twice and compares everything that happened.
-func TestSameSeedSameTrace(t *testing.T) {
-	for seed := uint64(1000); seed < 1020; seed++ {
-		a, b := Run(seed, draw(seed), nil), Run(seed, draw(seed), nil)
-		if a.Trace != b.Trace || a.Steps != b.Steps {
-			t.Errorf("seed %d: trace %x after %d events, then %x after %d", seed, a.Trace, a.Steps, b.Trace, b.Steps)
+// checkAgain runs the first seeds of all once more: everything that happened, happens
+// again.
+func checkAgain(t *testing.T, all *total, seeds uint64) {
+	t.Helper()
+	again := newTotal(1, seeds)
+	again.run(2)
+	for seed, r := range again.results {
+		first := all.results[seed]
+		if r.Trace != first.Trace || r.Steps != first.Steps {
+			t.Errorf("seed %d: trace %x after %d events, then %x after %d", seed, first.Trace, first.Steps, r.Trace, r.Steps)
 		}
-		if !slices.Equal(table(a.Coverage), table(b.Coverage)) {
-			t.Errorf("seed %d: coverage\n%s\nthen\n%s", seed, strings.Join(table(a.Coverage), "\n"), strings.Join(table(b.Coverage), "\n"))
+		if !slices.Equal(table(r.Coverage), table(first.Coverage)) {
+			t.Errorf("seed %d: coverage\n%s\nthen\n%s", seed, strings.Join(table(first.Coverage), "\n"), strings.Join(table(r.Coverage), "\n"))
 		}
+	}
+	if uint64(len(again.results)) != seeds {
+		t.Errorf("%d seeds ran again, want %d", len(again.results), seeds)
 	}
 }
