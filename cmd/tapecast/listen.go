@@ -29,6 +29,7 @@ type listenConfig struct {
 	serve   string
 	linger  time.Duration
 	clock   string
+	chronyd string
 
 	print     bool
 	exitAtEnd bool
@@ -45,7 +46,7 @@ type listenConfig struct {
 func (a *app) listen() command {
 	c := listenConfig{
 		from: recovery.FromStart, channel: 1, giveUp: 30 * time.Second, buffer: 8 << 20, dropSeed: 1,
-		clock: hostClock, wait: daemon.Block, linger: 5 * time.Second, status: time.Second,
+		clock: hostClock, chronyd: keeper.Default().Chronyd, wait: daemon.Block, linger: 5 * time.Second, status: time.Second,
 	}
 	return command{
 		use:   "listen",
@@ -78,6 +79,7 @@ func listenSettings(c *listenConfig) []settings.Setting {
 		{Name: "linger", Value: settings.Duration(&c.linger), Usage: "with --serve and --exit-at-end: how long to serve after the end, counted from the last request"},
 
 		{Name: "clock", Value: settings.Text(&c.clock, "host|FILE"), Usage: "what arrivals are timed by: the host's clock, as far as the kernel or chronyd vouch for it, or that of a serve on this host, which names FILE as --clock-file"},
+		{Name: "chronyd", Value: settings.Text(&c.chronyd, "ADDR:PORT"), Usage: "chronyd's command port, for --clock host; none: ask the kernel alone"},
 
 		{Name: "print", Value: settings.Bool(&c.print), Usage: "print every message, one a line"},
 		{Name: "exit-at-end", Value: settings.Bool(&c.exitAtEnd), Usage: "exit when the session has ended"},
@@ -109,7 +111,7 @@ func (c *listenConfig) receiver() (*keeper.Receiver, error) {
 	if file == hostClock {
 		file = ""
 	}
-	r, err := keeper.NewReceiver(file, keeper.Default().Chronyd)
+	r, err := keeper.NewReceiver(file, c.chronyd)
 	if err != nil {
 		return nil, &settings.Error{Place: "--clock=" + c.clock, Problem: "no clock shows itself there; give the FILE of a running serve's --clock-file, or " + hostClock}
 	}

@@ -126,6 +126,6 @@ func (l *listener) alarm(now time.Time, q *tally.Quantiles) {
 		return
 	}
 	l.alarmed = alarmed{now, q.Impossible}
-	warn(l.app.err, l.cfg.json, fmt.Sprintf("a clock lies: %s arrived before they were sent, by up to %s, with the errors of both clocks added; the sequencer's is %s",
-		plural(uint64(q.Impossible), "message"), micros(q.Worst), said(&l.tally.Clocks).ID))
+	warn(l.app.err, l.cfg.json, fmt.Sprintf("a clock lies: %s arrived before they were sent, by up to %s, with the errors of both clocks added; the sequencer's is %08x",
+		plural(uint64(q.Impossible), "message"), micros(q.Worst), l.tally.Clocks.ID()))
 }

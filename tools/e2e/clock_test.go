@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tapecast/tapecast/sequencer/clock/clocktest"
 )
@@ -146,6 +147,33 @@ func checkAudit(t *testing.T, dir string) {
 	if err != nil || strings.Count(string(html), "<svg") != 2 || strings.Contains(string(html), "http") {
 		t.Errorf("the page: %v, %d bytes", err, len(html))
 	}
+}
+
+// TestClockLie: the sequencer's clock is 200 ms ahead and says that it is not. The
+// receiver, whose host is right, proves it, and warns.
+func TestClockLie(t *testing.T) {
+	truth := clocktest.StartChronyd(t, 1)
+	liar := clocktest.StartProxy(t, 2, truth.Address, clocktest.Faults{})
+	liar.Lie(200 * time.Millisecond)
+	c := onLoopback(t, t.TempDir())
+	serve := start(t, "serve", with(c.serve, "--clock", "ntp", "--clock-servers", liar.Address, "--clock-poll", "1s", "--clock-wait", "20s",
+		"--source", "synth:1", "--pace", "2000/s")...)
+	listen := start(t, "listen", with(c.listen, "--status", "100ms", "--chronyd", truth.Command)...)
+	listen.ready(`"problem":"a clock lies: `)
+	listen.interrupt()
+	listen.wait(0)
+	var s struct {
+		Latency struct{ Count, Impossible, Worst int64 } `json:"latency_ns"`
+	}
+	out := strings.TrimSpace(listen.out.String())
+	if err := json.Unmarshal([]byte(out[strings.LastIndex(out, "\n")+1:]), &s); err != nil {
+		t.Fatal(err)
+	}
+	if l := s.Latency; l.Impossible == 0 || l.Worst <= 0 || l.Worst > 200e6 {
+		t.Errorf("%+v", l)
+	}
+	serve.interrupt()
+	serve.wait(0)
 }
 
 // TestClockStops: with on-loss stop serve publishes nothing without a promise, ends

@@ -27,6 +27,9 @@ func (s *Clocks) add(d recovery.Delivery) {
 	s.id.Store(c.ID)
 }
 
+// ID is the identity that the newest packet said. Any goroutine may ask.
+func (s *Clocks) ID() uint32 { return s.id.Load() }
+
 // some marks that there was a packet.
 const some = 1 << 63
 
