@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -265,6 +266,35 @@ func TestHostReceiver(t *testing.T) {
 	}
 	if _, c, _ := none.Stamp(now); c.State == wire.ClockSynchronised && c.Bound < 1000 {
 		t.Errorf("no chronyd, and %+v", c)
+	}
+}
+
+// TestHostOff: a receiver reads a shared clock rightly on a host whose own clock is an
+// hour off.
+func TestHostOff(t *testing.T) {
+	const off = int64(time.Hour)
+	host := time.Now()
+	mono := monotonic()
+	a := &clock.Anchor{
+		Segment: clock.Segment{Start: mono - 1e9, End: mono + int64(time.Minute), UTC: host.UnixNano() - off - 1e9},
+		Ahead:   500, Behind: 400, Exit: 1e6, State: wire.ClockSynchronised, ID: 9,
+	}
+	s := Status{State: "synchronised", UTC: a.UTC, Host: off, TAI: 37, ID: 9, Written: host, Shared: share(a, span{-5, 5})}
+	data, err := json.Marshal(&s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "clock.json")
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	rx, err := NewReceiver(file, NoChronyd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	utc, c, slack := rx.Stamp(wire.Nanos(host.UnixNano()))
+	if d := int64(utc) - a.UTC - 1e9; c.State != wire.ClockSynchronised || c.ID != 9 || c.TAI != 37 || d < -int64(slack)-1e6 || d > int64(slack)+1e6 {
+		t.Errorf("%d ns off, within %d, %+v", d, slack, c)
 	}
 }
 

@@ -91,10 +91,9 @@ func (r *Receiver) Poll() {
 		return
 	}
 	a := s.Shared.anchor(&s)
-	host := a.UTC - s.Host // the host's UTC then, nearly
 	r.view.Store(&view{
 		anchor: a, shared: true, offset: r.offset, slack: r.offset.half() + s.Shared.Slack,
-		state: wire.Clock{State: a.State, TAI: a.TAI, ID: a.ID}, expires: host + longestView,
+		state: wire.Clock{State: a.State, TAI: a.TAI, ID: a.ID}, expires: s.Written.UnixNano() + longestView,
 	})
 }
 
