@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
@@ -101,7 +102,11 @@ func FuzzClockTable(f *testing.F) {
 	f.Add(everyKey)
 	f.Add(new(keeper.Default()).Text())
 	f.Add("[clock]\nsources = \"ntp\"\nservers = \"192.0.2.1:123 , 192.0.2.2:123 key 9\"\n")
+	f.Add("[clock]\nchronyd = \"\"\naudit = 'a\\b\"c\td'\nkeys = \"\\u0007\\u007f é\"\n")
 	f.Fuzz(func(t *testing.T, text string) {
+		if !utf8.ValidString(text) {
+			return // TOML is UTF-8
+		}
 		c, err := loadClock(text)
 		if err != nil || c.Validate() != nil {
 			return

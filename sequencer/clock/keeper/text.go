@@ -19,13 +19,13 @@ func (c *Config) Text() string {
 			if i > 0 {
 				b.WriteString(", ")
 			}
-			fmt.Fprintf(&b, "%q", s)
+			b.WriteString(quoted(s))
 		}
 		b.WriteString("]\n")
 	}
 	text := func(key, v string) {
 		if v != "" {
-			fmt.Fprintf(&b, "%s = %q\n", key, v)
+			fmt.Fprintf(&b, "%s = %s\n", key, quoted(v))
 		}
 	}
 	span := func(key string, v time.Duration) { text(key, v.String()) }
@@ -49,7 +49,7 @@ func (c *Config) Text() string {
 	span("poll", c.Poll)
 	span("timeout", c.Timeout)
 	text("address", c.Local)
-	text("chronyd", c.Chronyd)
+	fmt.Fprintf(&b, "chronyd = %s\n", quoted(c.Chronyd))
 	text("ptp-device", c.PTP.Device)
 	span("ptp-error", c.PTP.Error)
 	fmt.Fprintf(&b, "ptp-utc = %v\n", c.PTP.UTC)
@@ -58,6 +58,21 @@ func (c *Config) Text() string {
 	text("file", c.File)
 	span("reference", c.Reference)
 	fmt.Fprintf(&b, "drift = %g\nwander = %g\nwander-cap = %g\n", c.Drift, c.Wander, c.WanderCap)
+	return b.String()
+}
+
+// quoted is a basic string of TOML, whose escapes are not Go's.
+func quoted(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range s {
+		if r < ' ' || r == 0x7f || r == '"' || r == '\\' {
+			fmt.Fprintf(&b, "\\u%04x", r)
+			continue
+		}
+		b.WriteRune(r)
+	}
+	b.WriteByte('"')
 	return b.String()
 }
 
