@@ -21,7 +21,7 @@ type Stats struct {
 	Requests uint64 // requests sent for ranges
 	Retries  uint64 // of Requests, those that asked again
 
-	Redundant uint64 // packets whose messages had all been delivered or held: with two lines, half of them
+	Redundant uint64 // packets whose messages had all been delivered or held: with two lines, half of them. The payload of one that was delivered is not looked at
 	Held      uint64 // packets kept in the window
 	Overflow  uint64 // packets ahead that the window had no room for
 	Fenced    uint64 // packets of a lower epoch past its cut, refused

@@ -24,10 +24,11 @@ type Stream struct {
 	begun   bool // something was delivered, or the position is a resumed one
 	shut    bool // nothing sequenced is delivered before the definitions
 
-	win    *window
-	gaps   gaps
-	lines  [MaxLines]line
-	fences fences
+	win     *window
+	repeats *repeats
+	gaps    gaps
+	lines   [MaxLines]line
+	fences  fences
 
 	last  uint64 // last of the session, when end
 	tail  uint64 // chain after last
@@ -63,7 +64,7 @@ func NewStream(cfg Config, h Handler) (*Stream, error) {
 func newStream(cfg Config, h Handler, stats *Stats) *Stream {
 	s := &Stream{
 		cfg: cfg, h: h, stats: stats, channel: cfg.Channel, session: cfg.Session,
-		win: newWindow(cfg.Window, cfg.PacketSize), gaps: newGaps(), state: StateJoining,
+		win: newWindow(cfg.Window, cfg.PacketSize), repeats: new(repeats), gaps: newGaps(), state: StateJoining,
 	}
 	for i := range s.lines {
 		s.lines[i] = newLine(&stats.Lines[i])
@@ -169,6 +170,7 @@ func (s *Stream) deliver(d *Delivery) {
 	if end := s.win.pass(first, next); end > next {
 		s.miss(end-1, d.Now)
 	}
+	s.repeats.add(d.Packet)
 	s.stats.Packets++
 	s.stats.Delivered += next - first
 	if d.From == Repair {

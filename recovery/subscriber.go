@@ -54,8 +54,15 @@ func NewSubscriber(cfg Config, h Handler) (*Subscriber, error) {
 // padding behind it. b is lent until Datagram returns; rx is the kernel's receive
 // stamp, ns UTC, or 0.
 func (s *Subscriber) Datagram(line int, b []byte, rx, now wire.Nanos) {
+	if line < 0 || line >= MaxLines {
+		s.stats.Bad++
+		return
+	}
+	if s.stream.repeated(line, b, now) {
+		return
+	}
 	p, err := wire.Parse(b)
-	if err != nil || line < 0 || line >= MaxLines || p.Type() == wire.TypeSnapshot {
+	if err != nil || p.Type() == wire.TypeSnapshot {
 		s.stats.Bad++
 		return
 	}

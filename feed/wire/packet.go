@@ -62,18 +62,23 @@ func (p Packet) sum() uint32 {
 // end is where the payload ends and a tag begins.
 func (p Packet) end() int { return p.HeaderLen() + int(le.Uint16(p[offPayloadLen:])) }
 
-// framed reports whether Count messages tile the payload exactly.
+// framed reports whether Count messages tile the payload exactly. A message's length,
+// kind and flags are one load; the next one waits for the length.
 func (p Packet) framed() bool {
-	b := p.Payload()
-	for range p.Count() {
-		n := messageLen(b)
-		if n == 0 {
+	b, n := p.Payload(), p.Count()
+	for ; n > 0 && len(b) >= HeadLen; n-- {
+		h := le.Uint32(b)
+		size := int(uint16(h))
+		if size > len(b) || size < HeadLen+int(h>>(8*offFlags)&FlagStamp)*stampLen || uint8(h>>(8*offKind)) == 0 {
 			return false
 		}
-		b = b[n:]
+		b = b[size:]
 	}
-	return len(b) == 0
+	return n == 0 && len(b) == 0
 }
+
+// Checksum is the CRC32C of all of p behind it but the tag.
+func (p Packet) Checksum() uint32 { return le.Uint32(p[offChecksum:]) }
 
 // Type says what p carries.
 func (p Packet) Type() Type { return Type(p[offType] & typeMask) }

@@ -42,6 +42,10 @@ func NewLatency() *Latency {
 func (l *Latency) add(d recovery.Delivery, stamps Stamps) {
 	rx, receiver, slack := stamps.Stamp(d.Received)
 	sender := d.Clock()
+	if d.CloseStamp() == d.Stamp() { // all were taken in one turn
+		l.record(clock.OneWay(d.Stamp(), sender, rx, receiver, slack), int64(d.Messages()))
+		return
+	}
 	var run int64
 	var stamp wire.Nanos
 	c := d.Cursor()

@@ -110,7 +110,7 @@ func said(c wire.Clock, p wire.Packet) wire.Packet {
 	for m.Next() {
 		b.Add(m.Message(), m.Stamp())
 	}
-	q, _ := b.Close(h, p.Stamp())
+	q, _ := b.Close(h, p.CloseStamp())
 	return q
 }
 
