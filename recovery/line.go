@@ -26,7 +26,7 @@ func (l *line) bit(seq uint64) (*uint64, uint64) {
 	return &l.carried[seq%lineReach/64], 1 << (seq % 64)
 }
 
-// clear forgets low..high-1.
+// clear forgets low..high-1, a word at a time.
 func (l *line) clear(low, high uint64) {
 	if high-low >= lineReach {
 		clear(l.carried)
@@ -34,12 +34,12 @@ func (l *line) clear(low, high uint64) {
 	}
 	for low < high {
 		w, b := l.bit(low)
-		if b == 1 && high-low >= 64 {
-			*w, low = 0, low+64
-			continue
+		if n := high - low; n < 64-low%64 { // ends in this word
+			*w &^= b<<n - b
+			return
 		}
-		*w &^= b
-		low++
+		*w &^= -b // the bit and all above it
+		low += 64 - low%64
 	}
 }
 

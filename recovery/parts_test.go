@@ -120,6 +120,24 @@ func TestLine(t *testing.T) {
 }
 
 // TestLineJump: one packet out of reach is not believed, two in a row are.
+// What clear forgets is what was named, at every place in the words.
+func TestLineClear(t *testing.T) {
+	for low := uint64(lineReach - 70); low < lineReach+70; low++ {
+		for n := range uint64(200) {
+			l := newLine(&LineStats{})
+			for i := range l.carried {
+				l.carried[i] = ^uint64(0)
+			}
+			l.clear(low, low+n)
+			for seq := low - 70; seq < low+n+70; seq++ {
+				if w, b := l.bit(seq); *w&b != 0 == (seq >= low && seq < low+n) {
+					t.Fatalf("clear(%d, %d): wrong at %d", low, low+n, seq)
+				}
+			}
+		}
+	}
+}
+
 func TestLineJump(t *testing.T) {
 	m := newMarket("JUMP")
 	var st LineStats
