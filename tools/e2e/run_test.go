@@ -201,6 +201,7 @@ type summary struct {
 		Line    string `json:"line"`
 		Packets uint64 `json:"packets"`
 		First   uint64 `json:"first"`
+		Errors  uint64 `json:"errors"` // of serve
 		Missing uint64 `json:"missing"`
 	} `json:"lines"`
 }
