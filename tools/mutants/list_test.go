@@ -61,7 +61,7 @@ func TestPlanted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := options{seeds: 2, hang: time.Minute}
+	o := options{seeds: 2, limit: 10 * time.Minute}
 	for i, killed := range []bool{true, false} {
 		v, err := o.plant(&two[i], t.TempDir())
 		if err != nil || v.killed != killed {

@@ -22,7 +22,7 @@ func main() {
 	o := options{}
 	flag.StringVar(&o.list, "list", "tools/mutants/mutants.txt", "the mutants")
 	flag.Uint64Var(&o.seeds, "seeds", 10_000, "seeds in which each must be killed")
-	flag.DurationVar(&o.hang, "hang", 3*time.Minute, "how long one may take: it is killed by hanging")
+	flag.DurationVar(&o.limit, "limit", time.Hour, "how long one may take; then there is no verdict")
 	only := flag.String("only", "", "numbers of the mutants to plant, as 3,17 or 20-39")
 	sample := flag.Int("sample", 0, "plant so many of those known to be killed soon, others every day")
 	flag.Parse()

@@ -140,11 +140,22 @@ func (t *total) run(workers int) {
 	for range workers {
 		wg.Go(func() {
 			for seed, ok := t.take(); ok; seed, ok = t.take() {
+				late := time.AfterFunc(oneSeed, func() { stuck(seed) })
 				t.add(Run(seed, draw(seed), nil))
+				late.Stop()
 			}
 		})
 	}
 	wg.Wait()
+}
+
+// oneSeed is what a seed may take, which is a hundredth of a second or so: then the
+// program is in a loop without events, which no bound of a world ends.
+const oneSeed = 5 * time.Minute
+
+func stuck(seed uint64) {
+	fmt.Fprintf(os.Stderr, "\nseed %d violates I12 bounded: no end after %v\n", seed, oneSeed)
+	os.Exit(1)
 }
 
 func (t *total) take() (seed uint64, ok bool) {
