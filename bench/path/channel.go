@@ -39,11 +39,12 @@ type Settings struct {
 	Apart     bool                    `json:"apart,omitempty"` // sockets without UDP_GRO
 	Send      string                  `json:"send,omitempty"`  // "": auto
 	Wait      daemon.Wait             `json:"wait"`
-	Journal   string                  `json:"journal,omitempty"` // directory; "": none
-	History   int64                   `json:"history,omitempty"` // bytes; 0: the daemon's default
-	CPU       int                     `json:"cpu"`               // of the loop; -1: not pinned
-	Open      bool                    `json:"open,omitempty"`    // the session does not end with the source
-	Linger    time.Duration           `json:"linger,omitempty"`  // after the end, since the last request; 0: 0.2 s
+	Journal   string                  `json:"journal,omitempty"`  // directory; "": none
+	History   int64                   `json:"history,omitempty"`  // bytes; 0: the daemon's default
+	Prewrite  int64                   `json:"prewrite,omitempty"` // bytes of journal written ahead
+	CPU       int                     `json:"cpu"`                // of the loop; -1: not pinned
+	Open      bool                    `json:"open,omitempty"`     // the session does not end with the source
+	Linger    time.Duration           `json:"linger,omitempty"`   // after the end, since the last request; 0: 0.2 s
 }
 
 // daemon opens a sequencer process that publishes source on c.
@@ -51,7 +52,7 @@ func (s Settings) daemon(c Channel, source feed.Source, await int) (*daemon.Daem
 	d := daemon.Config{
 		Feed: source, Await: await, EndAtEOF: !s.Open, Linger: linger(s.Linger),
 		Interface: s.Interface, LineA: c.Groups[0], Send: s.Send, Retransmit: c.Retransmit,
-		Journal: s.Journal, History: s.History, Wait: s.Wait, Status: 20 * time.Millisecond,
+		Journal: s.Journal, History: s.History, Prewrite: s.Prewrite, Wait: s.Wait, Status: 20 * time.Millisecond,
 	}
 	if len(c.Groups) > 1 {
 		d.LineB = c.Groups[1]
