@@ -18,6 +18,8 @@ FUZZTIME       ?= 10s
 CHECK_FUZZTIME ?= 2s
 BENCHTIME      ?= 1s
 BENCH          ?= .
+SOAK           ?= 1h
+KILLS          ?= 1000
 
 # The whole path, sender to receiver, as one command; empty: none.
 THROUGHPUT ?= $(if $(wildcard bench/throughput),$(GO) run ./bench/throughput)
@@ -25,7 +27,7 @@ THROUGHPUT ?= $(if $(wildcard bench/throughput),$(GO) run ./bench/throughput)
 below = $(patsubst %,./%/...,$(wildcard $(1)))
 
 .DEFAULT_GOAL := help
-.PHONY: help needs go-version build demo test full check fmt vet staticcheck tidy race race-short fuzz sim mutants mutants-today bench clean
+.PHONY: help needs go-version build demo test full check fmt vet staticcheck tidy race race-short fuzz sim mutants mutants-today soak kills images bench clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
@@ -97,6 +99,15 @@ mutants: go-version ## plant every bug of tools/mutants and let the simulator fi
 
 mutants-today: go-version ## a few of them, others every day
 	$(GO) run ./tools/mutants -sample 8
+
+soak: go-version ## run everything on loopback for SOAK (1h): equal chains, flat memory, goroutines, descriptors
+	TAPECAST_SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -v -run '^TestSoak$$' ./tools/e2e
+
+kills: go-version ## kill serve and receivers KILLS (1000) times in each durability mode
+	TAPECAST_KILLS=$(KILLS) $(GO) test -count=1 -timeout 0 -v -run '^TestSIGKILL$$' ./tools/e2e
+
+images: go-version ## every bit of a 1 MiB journal flipped, and a million crash images of journals: 10 minutes
+	TAPECAST_FLIPS=1 TAPECAST_IMAGES=1000000 $(GO) test -count=1 -timeout 0 -v -run '^(TestFlipMebibyte|TestImages)$$' ./sequencer/journal
 
 bench: build ## run the benchmarks (BENCH=regexp) and the throughput of the whole path
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem $(call below,$(BENCH_DIRS))

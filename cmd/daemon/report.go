@@ -46,6 +46,8 @@ type Status struct {
 	Repaired  uint64     `json:"repaired"` // messages sent over TCP
 	Ended     bool       `json:"ended"`
 
+	Goroutines int `json:"goroutines"`
+
 	Clock *keeper.Status `json:"clock"`
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 
@@ -24,6 +25,7 @@ type listenStatus struct {
 	Lost      uint64           `json:"lost_messages"`
 	Kernel    uint64           `json:"kernel_drops"`
 	Clock     *clockSaid       `json:"clock"`
+	Running   int              `json:"goroutines"`
 	Latency   *tally.Quantiles `json:"latency_ns"` // since the start
 	Latest    string           `json:"latest"`     // the newest message, as --print shows it
 }
@@ -40,6 +42,7 @@ func (l *listener) status(now time.Time) {
 	st := l.sub.Stats()
 	s.Now, s.State, s.Last, s.Messages = now.UnixNano(), l.tally.State().String(), l.tally.Last(), l.tally.Messages()
 	s.Repaired, s.Gaps, s.Requests, s.Lost, s.Kernel = st.Repaired, st.Gaps, st.Requests, st.Lost, st.KernelDrops
+	s.Running = runtime.NumGoroutine()
 	if d := now.Sub(l.before.at); d > 0 {
 		s.PerSecond = uint64(float64(s.Messages-l.before.messages) / d.Seconds())
 	}
