@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"net"
+	"runtime"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -28,12 +31,55 @@ const (
 type shell struct {
 	server  *retransmit.Server
 	clock   clock.Clock
-	buffers sync.Pool // of *[]byte, produceSize long: as many as there are writers at work
+	buffers sync.Pool    // of *[]byte, produceSize long: as many as there are writers at work
+	turns   chan func()  // to the writers
+	waiting atomic.Int64 // for a turn
 	conns   sync.WaitGroup
 }
 
+// writers is how many threads copy packets and write them to sockets, for all
+// connections in turn: first come, first served. With as many as there are
+// processors, a hundred receivers that lose the same range would keep the ingest
+// loop waiting for one.
+func writers() int { return max(1, runtime.GOMAXPROCS(0)/2) }
+
+// rest is how long a writer rests after a turn for which others were waiting, in
+// multiples of the turn: a herd takes half of what a writer could, its receivers as
+// much again where they are on this host, and the ingest loop finds a processor idle.
+// One receiver alone is served as fast as it reads.
+const rest = 1
+
+// humble is how much lower than the ingest loop's the priority of a writer is: it
+// gives its processor up as soon as there is something to publish.
+const humble = 10
+
+// write is the loop of one writer.
+func (s *shell) write() {
+	runtime.LockOSThread()                             // for good: the thread, and its priority, end with the loop
+	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, humble) // where that is refused the priority is the same
+	for do := range s.turns {
+		began := time.Now()
+		do()
+		if s.waiting.Load() > 0 {
+			sleep(rest * time.Since(began))
+		}
+	}
+}
+
+// turn runs fn on a writer.
+func (s *shell) turn(fn func()) {
+	done := make(chan struct{})
+	s.waiting.Add(1)
+	s.turns <- func() {
+		s.waiting.Add(-1)
+		fn()
+		close(done)
+	}
+	<-done
+}
+
 func newShell(server *retransmit.Server, c clock.Clock) *shell {
-	return &shell{server: server, clock: c, buffers: sync.Pool{New: func() any {
+	return &shell{server: server, clock: c, turns: make(chan func()), buffers: sync.Pool{New: func() any {
 		b := make([]byte, produceSize)
 		return &b
 	}}}
@@ -43,6 +89,10 @@ func newShell(server *retransmit.Server, c clock.Clock) *shell {
 func (s *shell) serve(ctx context.Context, ln net.Listener) {
 	stop := context.AfterFunc(ctx, func() { ln.Close() })
 	defer stop()
+	for range writers() {
+		go s.write()
+	}
+	defer close(s.turns)
 	defer s.conns.Wait()
 	for {
 		conn, err := ln.Accept()
@@ -79,7 +129,13 @@ func (s *shell) accept(ctx context.Context, conn *net.TCPConn) {
 		conn.Close()
 		return
 	}
-	c := &connection{shell: s, conn: conn, session: session, kick: make(chan struct{}, 1)}
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		conn.Close()
+		session.Close()
+		return
+	}
+	c := &connection{shell: s, conn: conn, raw: raw, session: session, kick: make(chan struct{}, 1)}
 	s.conns.Go(func() { c.run(ctx) })
 }
 
@@ -111,7 +167,8 @@ func scarce(conn *net.TCPConn) (yes bool) {
 type connection struct {
 	shell   *shell
 	conn    *net.TCPConn
-	kick    chan struct{} // the reader took something: there may be an answer
+	raw     syscall.RawConn // conn's
+	kick    chan struct{}   // the reader took something: there may be an answer
 	mu      sync.Mutex
 	session *retransmit.Session
 }
@@ -184,18 +241,33 @@ func (c *connection) produce() (wait time.Duration, err error) {
 	b := c.shell.buffers.Get().(*[]byte)
 	defer c.shell.buffers.Put(b)
 	now := c.shell.clock.Now()
-	n, next, err := c.next(now, *b)
+	var n int
+	var next wire.Nanos
+	c.shell.turn(func() { n, next, err = c.next(now, *b) })
 	if n == 0 || err != nil {
 		return max(time.Duration(next-now), time.Microsecond), err
 	}
 	for sent := 0; sent < n && err == nil; {
-		end := min(sent+writeSize, n)
+		var k int
 		c.conn.SetWriteDeadline(time.Now().Add(writeLimit))
-		_, err = c.conn.Write((*b)[sent:end])
-		c.taken(end - sent)
-		sent = end
+		k, err = c.put((*b)[sent:min(sent+writeSize, n)])
+		c.taken(k)
+		sent += k
 	}
 	return 0, err
+}
+
+// put writes some of b, waiting for room first and for a turn then: a peer that
+// takes nothing holds none.
+func (c *connection) put(b []byte) (n int, err error) {
+	broken := c.raw.Write(func(fd uintptr) bool {
+		c.shell.turn(func() { n, err = unix.Write(int(fd), b) })
+		return err != unix.EAGAIN && err != unix.EINTR
+	})
+	if broken != nil {
+		return 0, broken
+	}
+	return max(n, 0), err
 }
 
 // next asks the session for bytes, and when to ask again.
