@@ -18,7 +18,7 @@ import (
 
 // source puts messages when they are due. Each carries that time.
 type source struct {
-	even  rig.Even
+	even  rig.Schedule
 	input feed.Input
 	begun int64
 	buf   []byte

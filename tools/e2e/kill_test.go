@@ -20,10 +20,11 @@ type status struct {
 	Event, State string
 	Now          int64 // ns UTC
 	Last         uint64
+	Goroutines   int
 }
 
 func (p *proc) status() (s status) {
-	lines := strings.Split(strings.TrimSpace(p.err.String()), "\n")
+	lines := strings.Split(strings.TrimSpace(p.err.last(1<<16)), "\n")
 	for i := len(lines) - 1; i >= 0; i-- {
 		if json.Unmarshal([]byte(lines[i]), &s) == nil && s.Event == "status" {
 			return s

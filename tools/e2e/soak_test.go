@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -182,23 +181,6 @@ func (v *vitals) sample(t *testing.T) {
 	v.memory = append(v.memory, pages*os.Getpagesize())
 	v.goroutines = append(v.goroutines, n)
 	v.openFile = append(v.openFile, descriptors(t, v.proc))
-}
-
-// status is what a test reads of a process's newest status line.
-type status struct {
-	Event      string
-	Goroutines int
-}
-
-// status finds the newest status line near the end of stderr.
-func (p *proc) status() (s status) {
-	lines := strings.Split(p.err.last(4096), "\n")
-	for _, l := range slices.Backward(lines) {
-		if json.Unmarshal([]byte(l), &s) == nil && s.Event == "status" {
-			return s
-		}
-	}
-	return status{}
 }
 
 // last is the end of what was written.
