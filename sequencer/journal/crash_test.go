@@ -136,8 +136,11 @@ func TestEveryCallFails(t *testing.T) {
 // failOnce fails the k-th call of a first life and of a second one, and reports
 // whether either had so many.
 func failOnce(t *testing.T, k int, failure error, short bool) bool {
-	happened := false
-	for i := range uint64(8) {
+	happened, lives := false, uint64(8)
+	if testing.Short() {
+		lives = 2
+	}
+	for i := range lives {
 		seed, life := i/2, int(i%2)
 		place := fmt.Sprintf("call %d of life %d, seed %d", k, life, seed)
 		fs := journaltest.New()

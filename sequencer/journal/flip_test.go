@@ -36,6 +36,9 @@ type flips struct {
 // records, or nothing. It flips one bit in TAPECAST_FLIPS (1009), which ones by seed;
 // 1 is all 8,388,608 of them, in about three minutes of one core.
 func TestFlipMebibyte(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped in short mode: half a minute under the race detector, of one goroutine")
+	}
 	stride := int64(setting(t, "TAPECAST_FLIPS", 1009))
 	f := newFlips(t)
 	seed := rand.Uint64()

@@ -54,7 +54,11 @@ func setting(t *testing.T, env string, n int) int {
 // them, each alone, all but each, and random sets. TAPECAST_IMAGES is how many
 // images there are at least (20,000), TAPECAST_SEED the first seed.
 func TestImages(t *testing.T) {
-	want, first := setting(t, "TAPECAST_IMAGES", 20_000), setting(t, "TAPECAST_SEED", 0)
+	usual := 20_000
+	if testing.Short() {
+		usual = 2_000
+	}
+	want, first := setting(t, "TAPECAST_IMAGES", usual), setting(t, "TAPECAST_SEED", 0)
 	var n counts
 	seed := uint64(first)
 	for ; n.images < want; seed++ {
