@@ -86,7 +86,7 @@ fuzz: go-version ## run each fuzz target for FUZZTIME
 	@set -e; $(GO) list -f '{{.Dir}}' ./... | while read -r dir; do \
 		for target in $$(grep -hso '^func Fuzz[A-Za-z0-9_]*' "$$dir"/*_test.go | cut -c6-); do \
 			echo "fuzz $${dir#$(CURDIR)/} $$target"; \
-			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$dir" </dev/null; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s "$$dir" </dev/null; \
 		done; \
 	done
 
