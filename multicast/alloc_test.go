@@ -16,39 +16,53 @@ func (c *count) Datagram(_ int, b []byte, _, _ wire.Nanos) { c.n, c.bytes = c.n+
 // What sends and receives must not allocate, by any method.
 func TestNoAllocations(t *testing.T) {
 	for _, m := range []Method{MethodSingle, MethodMMsg, MethodGSO} {
-		for _, apart := range []bool{false, true} {
-			line := loLine(t)
-			r := openReceiver(t, ReceiverConfig{Line: line, Apart: apart})
-			p := openPublisher(t, PublisherConfig{Lines: []Line{line, loLine(t)}, Method: m})
-			ps := packetsOf(t, append(same(60, 1400), 300, 1399, 1300)...)
-			c := &count{}
-			turn := func() {
-				if err := p.Send(ps); err != nil {
-					t.Fatal(err)
+		for _, way := range []struct {
+			name   string
+			method ReceiveMethod
+			apart  bool
+		}{{"sockets", ReceiveSockets, false}, {"sockets, apart", ReceiveSockets, true}, {"ring", ReceiveRing, false}} {
+			t.Run(fmt.Sprintf("%v into %s", m, way.name), func(t *testing.T) {
+				if way.method == ReceiveRing {
+					needRing(t)
 				}
-				for n := 1; n > 0; {
-					n, _ = r.Receive(1, c)
-				}
-				if _, err := r.Drops(); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if n := testing.AllocsPerRun(100, turn); n != 0 {
-				t.Errorf("%v, apart=%v: %v allocations a turn", m, apart, n)
-			}
-			if c.n == 0 {
-				t.Errorf("%v, apart=%v: nothing came", m, apart)
-			}
+				noAllocations(t, m, way.method, way.apart)
+			})
 		}
 	}
 }
 
+func noAllocations(t *testing.T, m Method, by ReceiveMethod, apart bool) {
+	line := loLine(t)
+	r, err := by.open(ReceiverConfig{Line: line, Apart: apart})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	p := openPublisher(t, PublisherConfig{Lines: []Line{line, loLine(t)}, Method: m})
+	ps := packetsOf(t, append(same(60, 1400), 300, 1399, 1300)...)
+	c := &count{}
+	turn := func() {
+		if err := p.Send(ps); err != nil {
+			t.Fatal(err)
+		}
+		for n := 1; n > 0; {
+			n, _ = r.Receive(1, c)
+		}
+		if _, err := r.Drops(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := testing.AllocsPerRun(100, turn); n != 0 || c.n == 0 {
+		t.Errorf("%v allocations a turn, %d datagrams", n, c.n)
+	}
+}
+
 // onLines is a subscription to a rig's lines alone, whose turns the test takes.
-func onLines(t testing.TB, h recovery.Handler) (*rig, *Subscription) {
+func onLines(t testing.TB, by ReceiveMethod, h recovery.Handler) (*rig, *Subscription) {
 	t.Helper()
 	lines := []Line{loLine(t), loLine(t)}
 	r := startRig(t, lines...)
-	s, err := Open(Config{Lines: lines, Wait: WaitSpin}, h)
+	s, err := Open(Config{Lines: lines, Wait: WaitSpin, Method: by}, h)
 	if err == nil {
 		err = s.poll.open(WaitSpin)
 	}
@@ -68,8 +82,19 @@ func takeTurn(t testing.TB, s *Subscription) {
 
 // A turn that delivers must not allocate, handler, recovery and all.
 func TestTurnDoesNotAllocate(t *testing.T) {
+	for _, by := range []ReceiveMethod{ReceiveSockets, ReceiveRing} {
+		t.Run(by.String(), func(t *testing.T) {
+			if by == ReceiveRing {
+				needRing(t)
+			}
+			turnDoesNotAllocate(t, by)
+		})
+	}
+}
+
+func turnDoesNotAllocate(t *testing.T, by ReceiveMethod) {
 	h := newReader()
-	r, s := onLines(t, h)
+	r, s := onLines(t, by, h)
 	ps := r.tape.add(2020)
 	deliver := func() {
 		if err := r.pub.Send(ps[:20]); err != nil {
@@ -90,7 +115,7 @@ func TestTurnDoesNotAllocate(t *testing.T) {
 // deliver.
 func BenchmarkDeliver(b *testing.B) {
 	h := newReader()
-	r, s := onLines(b, h)
+	r, s := onLines(b, ReceiveSockets, h)
 	b.ReportAllocs()
 	for range b.N {
 		b.StopTimer()

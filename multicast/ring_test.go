@@ -319,30 +319,6 @@ func TestRingSurvivesItsInterface(t *testing.T) {
 	}
 }
 
-func TestRingDoesNotAllocate(t *testing.T) {
-	for _, m := range []Method{MethodSingle, MethodMMsg, MethodGSO} {
-		line := loLine(t)
-		r := openRing(t, ReceiverConfig{Line: line})
-		p := openPublisher(t, PublisherConfig{Lines: []Line{line}, Method: m})
-		ps := packetsOf(t, append(same(60, 1400), 300, 1399, 1300)...)
-		c := &count{}
-		turn := func() {
-			if err := p.Send(ps); err != nil {
-				t.Fatal(err)
-			}
-			for n := 1; n > 0; {
-				n, _ = r.Receive(1, c)
-			}
-			if _, err := r.Drops(); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if n := testing.AllocsPerRun(100, turn); n != 0 || c.n == 0 {
-			t.Errorf("%v: %v allocations a turn, %d datagrams", m, n, c.n)
-		}
-	}
-}
-
 // A whole subscription by ring.
 func TestSubscribeByRing(t *testing.T) {
 	needRing(t)
