@@ -62,6 +62,9 @@ func (y *relay) recover(v *view) (resume *recovery.Position, ok bool) {
 	st, err := y.disk.recover(y.options())
 	if err != nil {
 		y.w.cover("relay does not start")
+		if y.disk.off {
+			y.disk.power()
+		}
 		return nil, false
 	}
 	y.state = st
@@ -85,6 +88,7 @@ func (y *relay) Packet(d recovery.Delivery) {
 	if y.history == nil {
 		if err := y.begin(d.Packet); err != nil {
 			y.fail("begin: " + err.Error())
+			y.w.k.after(0, y, tagDisk, y.life, nil) // where the power went, it ends
 			return
 		}
 	}
@@ -194,7 +198,12 @@ func (y *relay) begin(p wire.Packet) (err error) {
 // wake is a turn of the disk loop.
 func (y *relay) wake(_, life int, _ []byte) {
 	switch {
-	case life != y.life || y.writer == nil || y.died:
+	case life != y.life:
+		return
+	case y.disk.off:
+		y.powerCut()
+		return
+	case y.writer == nil || y.died:
 		return
 	case y.r.paused > y.w.k.now:
 		y.w.k.at(y.r.paused, y, tagDisk, life, nil)
@@ -202,8 +211,7 @@ func (y *relay) wake(_, life int, _ []byte) {
 	}
 	if _, err := y.writer.Step(y.history, y.now()); err != nil {
 		if y.disk.off {
-			y.r.crash(true)
-			y.w.k.after(y.w.o.Faults.Downtime, y.r, tagBegin, 0, nil)
+			y.powerCut()
 			return
 		}
 		y.w.cover("relay's journal dead")
@@ -215,6 +223,12 @@ func (y *relay) wake(_, life int, _ []byte) {
 		return
 	}
 	y.w.k.after(y.w.o.DiskIdle, y, tagDisk, life, nil)
+}
+
+// powerCut ends the process inside a call of the disk.
+func (y *relay) powerCut() {
+	y.r.crash(true)
+	y.w.k.after(y.w.o.Faults.Downtime, y.r, tagBegin, 0, nil)
 }
 
 // fail ends the service.
