@@ -63,7 +63,7 @@ func TestSyncFails(t *testing.T) {
 			log := filepath.Join(t.TempDir(), "strace")
 			c := onLoopback(t, t.TempDir())
 			flags := with(c.serve, "--source", "synth:23", "--pace", "50000/s", "--count", "100000", "--end-at-eof", "--linger", "2s", "--durability", durability)
-			s := traced(t, log, "12", // the disk loop is the only thread with so many
+			s := traced(t, log, "6", // the disk loop is the only thread with so many
 				with(flags, "--await", "1")...)
 			s.ready(`"started"`)
 			r := start(t, "listen", with(c.listen, "--status", "20ms")...)
