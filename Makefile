@@ -21,13 +21,10 @@ BENCH          ?= .
 SOAK           ?= 1h
 KILLS          ?= 1000
 
-# The whole path, sender to receiver, as one command; empty: none.
-THROUGHPUT ?= $(if $(wildcard bench/throughput),$(GO) run ./bench/throughput)
-
 below = $(patsubst %,./%/...,$(wildcard $(1)))
 
 .DEFAULT_GOAL := help
-.PHONY: help needs go-version build demo test full check fmt vet staticcheck tidy race race-short fuzz sim mutants mutants-today soak kills images bench clean
+.PHONY: help needs go-version build demo test full check fmt vet staticcheck tidy race race-short fuzz sim mutants mutants-today soak kills images bench bench-full bench-code clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | expand -t 14
@@ -109,9 +106,15 @@ kills: go-version ## kill serve and receivers KILLS (1000) times in each durabil
 images: go-version ## every bit of a 1 MiB journal flipped, and a million crash images of journals: 10 minutes
 	TAPECAST_FLIPS=1 TAPECAST_IMAGES=1000000 $(GO) test -count=1 -timeout 0 -v -run '^(TestFlipMebibyte|TestImages)$$' ./sequencer/journal
 
-bench: build ## run the benchmarks (BENCH=regexp) and the throughput of the whole path
+# Results and plots go to bench/results. Quiet machines only: it takes all of one.
+bench: go-version ## measure beside bare sockets and peers, some minutes
+	$(GO) run ./bench/compare -form short
+
+bench-full: go-version ## the same with more turns and longer runs, an hour or so
+	$(GO) run ./bench/compare -form full
+
+bench-code: go-version ## run the benchmarks of the packages (BENCH=regexp)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem $(call below,$(BENCH_DIRS))
-	$(THROUGHPUT)
 
 clean: ## remove what the targets above made
-	rm -rf bin
+	rm -rf bin bench/results

@@ -55,7 +55,7 @@ func (b *bench) load(name, title, bursts string) *rig.Experiment {
 	}
 	var cs []candidate
 	for _, rate := range loadRates {
-		l := load{Load: rig.Load{Rate: rate, Seconds: pick(b, 2.0, 5), Warmup: 0.5, Bursts: bursts}, size: 40, lines: 2, receivers: 1, wait: daemon.Spin, journal: true, every: true}
+		l := load{Load: rig.Load{Rate: rate, Seconds: pick(b, 1.5, 5), Warmup: 0.3, Bursts: bursts}, size: 40, lines: 2, receivers: 1, wait: daemon.Spin, journal: true, fresh: true, every: true}
 		ring := l
 		ring.receive = "ring"
 		raw := l

@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	grace      = 100_000 // ns
-	loseEvery  = 100     // packets
-	repairRate = 20_000  // messages a second, each a packet
+	grace      = int64(path.DefaultGrace)
+	loseEvery  = 100    // packets
+	repairRate = 20_000 // messages a second, each a packet
 	tcpIdle    = "bare Go TCP round trip"
 	repaired   = "tapecast, a lost packet's repair, grace taken off"
 	wholeRange = "tapecast, 1 million messages asked for at once"
@@ -46,7 +46,7 @@ func (b *bench) tcpPing(ctx context.Context, r *rig.Run) error {
 func (b *bench) repairOne(ctx context.Context, r *rig.Run) error {
 	c := path.Channels(1, 2, b.ports())[0]
 	s := path.Settings{Interface: b.network, Wait: daemon.Block, CPU: -1}
-	listen := path.Repair{Listen: path.Listen{Settings: s, Channel: c}, Every: loseEvery, Grace: grace}
+	listen := path.Repair{Listen: path.Listen{Settings: s, Channel: c}, Every: loseEvery, Grace: path.DefaultGrace}
 	s.Journal = b.folder()
 	defer os.RemoveAll(s.Journal)
 	serve := path.Serve{Settings: s, Load: rig.Load{Rate: repairRate, Seconds: pick(b, 3.0, 15)}, Channel: c, Size: 40, Receivers: 1}

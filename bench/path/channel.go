@@ -41,7 +41,7 @@ type Settings struct {
 	Wait      daemon.Wait             `json:"wait"`
 	Journal   string                  `json:"journal,omitempty"`  // directory; "": none
 	History   int64                   `json:"history,omitempty"`  // bytes; 0: the daemon's default
-	Prewrite  int64                   `json:"prewrite,omitempty"` // bytes of journal written ahead
+	Prewrite  int64                   `json:"prewrite,omitempty"` // bytes of the journal that are written before
 	CPU       int                     `json:"cpu"`                // of the loop; -1: not pinned
 	Open      bool                    `json:"open,omitempty"`     // the session does not end with the source
 	Linger    time.Duration           `json:"linger,omitempty"`   // after the end, since the last request; 0: 0.2 s

@@ -13,8 +13,9 @@ import (
 type Listen struct {
 	Settings
 	Channel Channel `json:"channel"`
-	Warm    uint64  `json:"warm"`  // messages at the start whose latency is not counted
-	Every   bool    `json:"every"` // count the latency of every message; else of the first of each packet
+	Warm    uint64  `json:"warm"`             // messages at the start whose latency is not counted
+	Every   bool    `json:"every"`            // count the latency of every message; else of the first of each packet
+	Remote  bool    `json:"remote,omitempty"` // the sender's clock is another host's: there is no latency
 }
 
 // Heard is what came.
@@ -86,7 +87,7 @@ func (l *listener) Packet(d recovery.Delivery) {
 		}
 		l.Messages++
 		l.Sum += number + uint64(c.Instrument())
-		if (l.Every || first) && number > l.Warm {
+		if (l.Every || first) && number > l.Warm && !l.Remote {
 			l.h.Add(now - at)
 		}
 		first, l.late = false, now-at

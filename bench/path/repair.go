@@ -10,6 +10,9 @@ import (
 	"github.com/tapecast/tapecast/recovery"
 )
 
+// DefaultGrace is what a subscriber gives a gap unless it is told otherwise, ns.
+const DefaultGrace = wire.Nanos(100_000)
+
 // Repair says which packets to lose, on both lines.
 type Repair struct {
 	Listen

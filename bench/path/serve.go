@@ -37,8 +37,10 @@ type Served struct {
 	Memory    int64   `json:"memory"`
 }
 
-// lead is how long after the word to go the schedule begins, in ns.
-const lead = 20_000_000
+const (
+	lead  = 20_000_000  // ns after the word to go, when the schedule begins
+	joins = 200_000_000 // ns after the first message, which it does not begin before
+)
 
 // patience is how long the journal may take for the rest, in ns.
 const patience = 60_000_000_000
@@ -57,6 +59,7 @@ type load struct {
 	stop     func()          // the daemon
 	input    feed.Input
 	hello    bool
+	greeted  int64 // when the first message was put
 	start    int64 // of the schedule, 0 before
 	count    uint64
 	sent     uint64
@@ -139,7 +142,7 @@ func (l *load) greet(sink feed.Sink) (n int, err error) {
 	if l.input.ID, l.input.Seq, err = sink.Register("bench"); err != nil {
 		return 0, err
 	}
-	l.hello, l.input.Seq = true, l.input.Seq+1
+	l.hello, l.input.Seq, l.greeted = true, l.input.Seq+1, rig.Nanotime()
 	return 1, sink.Put(l.input, l.message(hello, 0))
 }
 
@@ -147,7 +150,7 @@ func (l *load) greet(sink feed.Sink) (n int, err error) {
 func (l *load) await() error {
 	select {
 	case <-l.gone:
-		l.start, l.cost = rig.Nanotime()+lead, rig.ThreadCost()
+		l.start, l.cost = max(rig.Nanotime()+lead, l.greeted+joins), rig.ThreadCost()
 	default:
 	}
 	return nil

@@ -63,11 +63,11 @@ func (a *app) root() *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	commands := a.commands()
-	sections := tables(append(commands, a.clockCommands()...))
+	sections := tables(append(append(commands, a.clockCommands()...), a.benchCommands()...))
 	for _, c := range commands {
 		root.AddCommand(a.cobra(c, sections))
 	}
-	root.AddCommand(a.clock(sections), a.version())
+	root.AddCommand(a.clock(sections), a.bench(sections), a.version())
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return flagError(c.Flags(), err) })
 	root.InitDefaultCompletionCmd()
 	if completion, _, err := root.Find([]string{"completion"}); err == nil {
