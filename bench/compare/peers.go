@@ -98,7 +98,7 @@ func (b *bench) peers() *rig.Experiment {
 	return e
 }
 
-// Markdown writes the marks of a report as a table.
+// markdown writes the marks of a report as a table.
 func markdown(w io.Writer, r *rig.Report) {
 	fmt.Fprintf(w, "%s\n\n| what | wanted | measured: median (min to max) | |\n|---|---|---|---|\n", r.Machine)
 	for _, e := range r.Experiments {

@@ -24,7 +24,6 @@ type bridge struct {
 	sink  feed.Sink
 	input feed.Input
 	put   int  // in this Poll
-	full  bool // the daemon took nothing: its journal must catch up
 	err   error
 	begin func() // called once, in the loop, before the first turn
 	done  bool   // nothing more is to be put

@@ -85,6 +85,8 @@ func (s Sockperf) run(ctx context.Context, port int, mode string, args ...string
 
 var (
 	sockperfPercentile = regexp.MustCompile(`percentile (\d+\.\d+) += +(\d+\.\d+)`)
+	sockperfMost       = regexp.MustCompile(`<MAX> observation += +(\d+\.\d+)`)
+	sockperfDropped    = regexp.MustCompile(`dropped messages = ([1-9]\d*)`)
 	sockperfCount      = regexp.MustCompile(`\[Valid Duration\] RunTime=(\d+\.\d+) sec; SentMessages=(\d+); ReceivedMessages=(\d+)`)
 )
 
@@ -105,6 +107,13 @@ func sockperfLatency(out []byte) (*rig.Latency, error) {
 			*p = int64(us * 1000)
 		}
 		l.Spectrum = append([][2]float64{{share / 100, us * 1000}}, l.Spectrum...)
+	}
+	if m := sockperfMost.FindSubmatch(out); m != nil {
+		us, _ := strconv.ParseFloat(string(m[1]), 64) // digits
+		l.Max = int64(us * 1000)
+	}
+	if m := sockperfDropped.FindSubmatch(out); m != nil {
+		return nil, fmt.Errorf("sockperf dropped %s messages", m[1])
 	}
 	m := sockperfCount.FindSubmatch(out)
 	if m == nil || l.P50 == 0 {
