@@ -23,7 +23,7 @@ type bridge struct {
 	sub   *multicast.Subscription
 	sink  feed.Sink
 	input feed.Input
-	put   int  // in this Poll
+	put   int // in this Poll
 	err   error
 	begin func() // called once, in the loop, before the first turn
 	done  bool   // nothing more is to be put
