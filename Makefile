@@ -15,7 +15,7 @@ RACE_DIRS  := feed sequencer recovery multicast
 BENCH_DIRS := feed sequencer recovery multicast bench
 
 FUZZTIME       ?= 10s
-CHECK_FUZZTIME ?= 2s
+CHECK_FUZZTIME ?= 20000x
 BENCHTIME      ?= 1s
 BENCH          ?= .
 SOAK           ?= 1h
@@ -57,7 +57,7 @@ test: needs ## run all tests
 full: needs ## run the end-to-end tests at full size, in ten minutes
 	TAPECAST_FULL=1 $(GO) test -count=1 -v -timeout 30m ./tools/e2e
 
-check: fmt vet staticcheck tidy race-short sim ## what a commit must pass, with 2 s of each fuzz target
+check: fmt vet staticcheck tidy race-short sim ## what a commit must pass, with a moment of each fuzz target
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=$(CHECK_FUZZTIME)
 
 fmt: go-version
@@ -78,7 +78,9 @@ race: go-version ## run the tests of what decides and of the sockets under the r
 race-short: TESTFLAGS += -short
 race-short: race
 
-# One at a time, as go test demands, and so that each has all cores.
+# One at a time, as go test demands, and so that each has all cores. A number of
+# inputs (20000x) rather than a time where nothing may fail by chance: go test can
+# take the end of the time for a failure ("context deadline exceeded").
 fuzz: go-version ## run each fuzz target for FUZZTIME
 	@set -e; $(GO) list -f '{{.Dir}}' ./... | while read -r dir; do \
 		for target in $$(grep -hso '^func Fuzz[A-Za-z0-9_]*' "$$dir"/*_test.go | cut -c6-); do \
