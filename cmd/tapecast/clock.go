@@ -118,9 +118,12 @@ func freshStatus(file string) (*keeper.Status, error) {
 	return s, nil
 }
 
-// keepClock runs a clock of c while do does something with it.
+// keepClock runs a clock of c while do does something with it. Trail and file are those
+// of the daemon that has the same settings, so this clock leaves them alone.
 func (a *app) keepClock(ctx context.Context, c *statusConfig, do func(ctx context.Context, k *keeper.Keeper) error) error {
-	k, err := keeper.New(c.clock, keeper.Options{
+	own := c.clock
+	own.Audit, own.File = "", ""
+	k, err := keeper.New(own, keeper.Options{
 		Program: "tapecast clock", StampPoint: "nowhere: it only shows its time", Seed: uint64(time.Now().UnixNano()),
 	})
 	if err != nil {
@@ -132,7 +135,11 @@ func (a *app) keepClock(ctx context.Context, c *statusConfig, do func(ctx contex
 	defer loops.Wait()
 	defer cancel(nil)
 	<-k.Begun()
-	return do(ctx, k)
+	err = do(ctx, k)
+	if lost := context.Cause(ctx); errors.Is(lost, keeper.ErrLost) {
+		return fmt.Errorf("%w: %w", errPromise, lost)
+	}
+	return err
 }
 
 // clockSetting names the flag that a clock's configuration does not work for.

@@ -2,6 +2,12 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -147,6 +153,45 @@ func TestClockCommands(t *testing.T) {
 		o := runCmd(t, tapecast(t, strings.Fields(c.args)...))
 		if o.code != c.code || !strings.Contains(o.out+o.err, c.want) {
 			t.Errorf("tapecast %s: exit code %d, want %d and %q\nstdout: %s\nstderr: %s", c.args, o.code, c.code, c.want, o.out, o.err)
+		}
+	}
+}
+
+// TestStatusLeavesAlone: a clock that is only looked at keeps no trail and no file, for
+// those of its settings belong to the daemon that runs with them.
+func TestStatusLeavesAlone(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "clock.json")
+	if err := os.WriteFile(file, []byte("the daemon's"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := runCmd(t, tapecast(t, "clock", "status", "--clock", "local", "--within", "1ms", "--clock-audit", filepath.Join(dir, "audit"), "--clock-file", file))
+	if o.code != exitData {
+		t.Errorf("exit code %d\n%s%s", o.code, o.out, o.err)
+	}
+	if data, err := os.ReadFile(file); err != nil || string(data) != "the daemon's" {
+		t.Errorf("the daemon's file is %q, %v", data, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "audit")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a trail was made: %v", err)
+	}
+}
+
+// TestWatchTellsLoss: with on-loss stop the loss of the promise ends a look at a clock,
+// with the reason.
+func TestWatchTellsLoss(t *testing.T) {
+	c := statusConfig{clock: keeper.Default()}
+	c.clock.Sources = []string{keeper.SourceLocal}
+	a := &app{out: io.Discard, err: io.Discard}
+	for cause, want := range map[error]error{keeper.ErrLost: errPromise, context.Canceled: nil} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		err := a.keepClock(ctx, &c, func(ctx context.Context, _ *keeper.Keeper) error {
+			cancel(cause)
+			<-ctx.Done()
+			return nil
+		})
+		if !errors.Is(err, want) {
+			t.Errorf("ended by %v: %v", cause, err)
 		}
 	}
 }

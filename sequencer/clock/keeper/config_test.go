@@ -106,6 +106,22 @@ func TestOpens(t *testing.T) {
 	if _, err := New(busy, Options{}); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "another process") {
 		t.Errorf("two clocks with one trail: %v", err)
 	}
+	shown := Default()
+	shown.Sources, shown.File = []string{SourceLocal}, filepath.Join(dir, "shown.json")
+	first, err := New(shown, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(shown, Options{}); !errors.Is(err, ErrConfig) || !errors.Is(err, errShown) {
+		t.Errorf("two clocks with one file: %v", err)
+	}
+	if s, err := LoadStatus(shown.File); err != nil || s.State == "" {
+		t.Errorf("the first one's file: %+v, %v", s, err)
+	}
+	first.Close()
+	if left, err := filepath.Glob(shown.File + "*"); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %q, %v", left, err)
+	}
 	keyed := Default()
 	keyed.Sources, keyed.Keys, keyed.Servers = []string{SourceNTP}, file, []Server{{"192.0.2.1:123", 8}}
 	if _, err := New(keyed, Options{}); err == nil || !strings.Contains(err.Error(), "has no key 8, which server 192.0.2.1:123 needs") {

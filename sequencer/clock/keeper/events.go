@@ -1,10 +1,6 @@
 package keeper
 
 import (
-	"encoding/json"
-	"errors"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/tapecast/tapecast/feed/wire"
@@ -78,58 +74,4 @@ func (k *Keeper) failed(err error) {
 	if *before == "" && text != "" && k.opt.OnEvent != nil {
 		k.opt.OnEvent(Event{UTC: int64(k.now()), Kind: string(audit.KindAlarm), Text: "cannot be written, lost coverage: " + text, State: k.status.Load().State, Bound: -1})
 	}
-}
-
-// FileName is that of the clock's file in the directory of its trail.
-const FileName = "clock.json"
-
-// show is the file's loop: it writes every status that control tells. When control
-// has ended the file goes.
-func (k *Keeper) show() {
-	for {
-		select {
-		case <-k.news:
-			if err := k.save(); err != nil {
-				k.failed(err) // whoever reads the file sees its age
-			}
-		case <-k.ended:
-			_ = os.Remove(k.cfg.File) // it may never have been
-			return
-		}
-	}
-}
-
-// save replaces the file by the status.
-func (k *Keeper) save() error {
-	s := *k.status.Load()
-	s.Written = time.Now()
-	data, err := json.Marshal(&s)
-	if err != nil {
-		return err
-	}
-	beside := k.cfg.File + ".new"
-	if err := os.WriteFile(beside, append(data, '\n'), 0o644); err != nil {
-		return err
-	}
-	return os.Rename(beside, k.cfg.File)
-}
-
-// ErrNoFile says that no clock shows itself in a file.
-var ErrNoFile = errors.New("clock: no file that a running clock writes")
-
-// LoadStatus reads the file that a running clock writes, or that of a trail's
-// directory. Status.UTC tells how old it is.
-func LoadStatus(name string) (*Status, error) {
-	if st, err := os.Stat(name); err == nil && st.IsDir() {
-		name = filepath.Join(name, FileName)
-	}
-	data, err := os.ReadFile(name)
-	if err != nil {
-		return nil, err
-	}
-	s := &Status{}
-	if err := json.Unmarshal(data, s); err != nil || s.State == "" {
-		return nil, errors.Join(ErrNoFile, err)
-	}
-	return s, nil
 }

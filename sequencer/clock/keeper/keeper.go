@@ -42,6 +42,7 @@ type Keeper struct {
 	answers chan answer
 	news    chan struct{} // there is a new status
 	shift   span          // of CLOCK_MONOTONIC against the counter
+	shown   *os.File      // locks the file that the clock shows itself in
 	begun   chan struct{}
 	ready   chan struct{}
 	ended   chan struct{}
@@ -85,14 +86,18 @@ func New(cfg Config, opt Options) (*Keeper, error) {
 		k.shift = counterOffset(k.counter)
 	}
 	if err := k.open(); err != nil {
-		k.close()
+		k.Close()
 		return nil, err
 	}
 	k.tell(k.counter.Now())
 	if cfg.File == "" {
 		return k, nil
 	}
-	if err := k.save(); err != nil {
+	err = k.claim()
+	if err == nil {
+		err = k.save()
+	}
+	if err != nil {
 		k.Close()
 		return nil, &ConfigError{Key: "file", Value: cfg.File, Problem: "cannot be written", Err: err}
 	}
@@ -181,9 +186,7 @@ func (k *Keeper) Close() {
 		return
 	}
 	k.close()
-	if k.cfg.File != "" {
-		_ = os.Remove(k.cfg.File) // it may never have been
-	}
+	k.hide()
 	if k.trail != nil {
 		_ = k.trail.Close(k.now()) // it says that the program started and ended
 	}
