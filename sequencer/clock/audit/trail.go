@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sys/unix"
@@ -39,13 +40,15 @@ type Trail struct {
 
 	mu      sync.Mutex
 	pending []Record
-	lost    uint64
+	lost    uint64 // dropped, and not written as such yet
 	closed  bool
+	dropped atomic.Uint64 // ever
 
 	lock *os.File // held while the trail is open
 	file *os.File
 	day  string
 	last hash
+	end  int64      // of the last good block in file
 	when wire.Nanos // of the last block
 }
 
@@ -117,7 +120,7 @@ func (t *Trail) resume() (torn int64, err error) {
 			return 0, err
 		}
 	}
-	t.last, t.day = r.last, day(last)
+	t.last, t.end, t.day = r.last, r.offset, day(last)
 	t.file, err = os.OpenFile(last, os.O_WRONLY|os.O_APPEND, 0)
 	return torn, err
 }
@@ -142,11 +145,22 @@ func (t *Trail) Put(r Record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed || len(t.pending) >= MaxPending {
-		t.lost++
+		t.drop(1)
 		return
 	}
 	t.pending = append(t.pending, r)
 }
+
+// drop counts; mu is held.
+func (t *Trail) drop(n uint64) {
+	t.lost += n
+	t.dropped.Add(n)
+}
+
+// Lost is how many records were dropped since Open, written as lost in the trail or
+// not yet: it never falls. Any loop may ask, also while the disk hangs; it waits for
+// nothing.
+func (t *Trail) Lost() uint64 { return t.dropped.Load() }
 
 // Step writes what is due. An error is of this attempt; the records wait for the
 // next one.
@@ -173,41 +187,47 @@ func (t *Trail) Close(now wire.Nanos) error {
 	return errors.Join(err, t.lock.Close())
 }
 
-// take hands over what is pending, with a note of what is not.
-func (t *Trail) take(now wire.Nanos) []Record {
+// take hands over what is pending, and how many records are not.
+func (t *Trail) take() (records []Record, lost uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	records := t.pending
-	t.pending = nil
-	if t.lost > 0 {
-		records = append(records, Record{Kind: KindLost, UTC: int64(now), Count: t.lost, Text: "records dropped: the disk was slower than the clock"})
-		t.lost = 0
-	}
-	return records
+	records, lost = t.pending, t.lost
+	t.pending, t.lost = nil, 0
+	return records, lost
 }
 
-// giveBack puts records that could not be written in front again.
-func (t *Trail) giveBack(records []Record) {
+// giveBack puts records that could not be written in front again, and what is to be
+// noted as lost with them.
+func (t *Trail) giveBack(records []Record, lost uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.lost += lost
 	t.pending = append(records, t.pending...)
 	if over := len(t.pending) - MaxPending; over > 0 {
 		t.pending = t.pending[:MaxPending]
-		t.lost += uint64(over)
+		t.drop(uint64(over))
 	}
 }
 
+// noted adds the record of a loss.
+func noted(records []Record, lost uint64, now wire.Nanos) []Record {
+	if lost == 0 {
+		return records
+	}
+	return append(records, Record{Kind: KindLost, UTC: int64(now), Count: lost, Text: "records dropped: the disk was slower than the clock"})
+}
+
 func (t *Trail) write(now wire.Nanos) error {
-	records := t.take(now)
-	if len(records) == 0 {
+	records, lost := t.take()
+	if len(records) == 0 && lost == 0 {
 		return nil
 	}
 	err := t.rotate(now)
 	if err == nil {
-		err = t.block(records)
+		err = t.block(noted(records, lost, now))
 	}
 	if err != nil {
-		t.giveBack(records)
+		t.giveBack(records, lost)
 		return fmt.Errorf("audit: %w", err)
 	}
 	t.when = now
@@ -234,7 +254,7 @@ func (t *Trail) rotate(now wire.Nanos) error {
 	if t.file != nil {
 		t.file.Close()
 	}
-	t.file, t.day, t.last = f, today, sha256.Sum256(head)
+	t.file, t.day, t.last, t.end = f, today, sha256.Sum256(head), int64(fileHead)
 	return syncDir(t.dir)
 }
 
@@ -255,17 +275,32 @@ func (t *Trail) append(raw []byte) error {
 	next := link(t.last, b[:4], packed)
 	copy(b[4:], next[:])
 	b = append(b, packed...)
-	at, err := t.file.Seek(0, 2)
-	if err != nil {
+	if err := t.clear(); err != nil {
 		return err
 	}
-	if _, err = t.file.Write(b); err == nil {
+	_, err := t.file.Write(b)
+	if err == nil {
 		err = t.file.Sync()
 	}
 	if err != nil {
-		return errors.Join(err, t.file.Truncate(at))
+		return errors.Join(err, t.file.Truncate(t.end))
 	}
-	t.last = next
+	t.last, t.end = next, t.end+int64(len(b))
+	return nil
+}
+
+// clear takes away what a write that failed left behind the last good block: if it
+// cannot, nothing may be written behind that.
+func (t *Trail) clear() error {
+	st, err := t.file.Stat()
+	switch {
+	case err != nil:
+		return err
+	case st.Size() < t.end:
+		return fmt.Errorf("%s has %d bytes, %d were written: somebody cut it off", t.file.Name(), st.Size(), t.end)
+	case st.Size() > t.end:
+		return t.file.Truncate(t.end)
+	}
 	return nil
 }
 

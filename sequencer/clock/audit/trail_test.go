@@ -317,6 +317,14 @@ func TestFullDisk(t *testing.T) {
 			}
 		}
 	}
+	for range 2 { // the count of what was lost survives failures too
+		if err := tr.Step(midnight + 20e9); err == nil {
+			t.Fatal("written to a file that cannot be")
+		}
+	}
+	if got := tr.Lost(); got != over {
+		t.Errorf("%d records lost, want %d", got, over)
+	}
 	tr.file = good
 	if err := tr.Close(midnight + 30e9); err != nil {
 		t.Fatal(err)
@@ -331,8 +339,47 @@ func TestFullDisk(t *testing.T) {
 		}
 		return nil
 	})
-	if err != nil || next+int(s.Lost) != MaxPending+over+1 { // the end had no room either
+	if err != nil || s.Lost != over+1 || next != MaxPending || tr.Lost() != s.Lost { // the end had no room either
 		t.Errorf("%d records kept, %d counted as lost, of %d: %v", next, s.Lost, MaxPending+over, err)
+	}
+}
+
+// TestRubble: what a write that failed has left, and could not be taken away at once,
+// is taken away before the next block, or nothing is written.
+func TestRubble(t *testing.T) {
+	dir := t.TempDir()
+	tr := open(t, dir, midnight)
+	step := func(now wire.Nanos) error {
+		tr.Put(Record{Kind: KindState, UTC: int64(now), Text: "state"})
+		return tr.Step(now)
+	}
+	if err := step(midnight + 10e9); err != nil {
+		t.Fatal(err)
+	}
+	name, good := tr.file.Name(), tr.file
+	whole := read(t, name)
+	rubble := append(bytes.Clone(whole), 9, 0, 0, 0, 7)
+	for _, left := range [][]byte{rubble, whole[:len(whole)-1]} {
+		if err := os.WriteFile(name, left, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		tr.file = readOnly(t, name)
+		if err := step(midnight + 20e9); err == nil || !bytes.Equal(read(t, name), left) {
+			t.Errorf("with %d bytes of %d: written to: %v", len(left), len(whole), err)
+		}
+		tr.file = good
+	}
+	if err := step(midnight + 20e9); err == nil {
+		t.Error("written behind a block that was cut off")
+	}
+	if err := os.WriteFile(name, rubble, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(step(midnight+30e9), tr.Close(midnight+40e9)); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := Verify(dir, ""); err != nil || !s.Ended || s.Records != 1+5+1 {
+		t.Errorf("%+v, %v", s, err)
 	}
 }
 
