@@ -24,9 +24,10 @@ type catSettings struct {
 func (a *app) cat() command {
 	var s catSettings
 	return command{
-		use:     "cat JOURNAL",
-		short:   "print the messages of a journal, one a line",
-		long:    "Cat prints the messages of a session, in order. JOURNAL is the directory that\nserve or listen was given.",
+		use:   "cat JOURNAL",
+		short: "print the messages of a journal, one a line",
+		long: "Cat prints the messages of a session, in order. JOURNAL is the directory that\nserve or listen was given. It ends with a summary of what it printed: on stderr, or\n" +
+			"with --json as the last line of stdout, which has a command and no seq.",
 		example: "  tapecast cat /var/lib/tapecast --from 1000 --count 10\n  tapecast cat /var/lib/tapecast --json | jq 'select(.kind == \"trade\")'",
 		args:    oneJournal,
 		settings: []settings.Setting{
@@ -71,8 +72,53 @@ func (a *app) runCat(ctx context.Context, dir string, s catSettings) error {
 	}
 	defer r.Close()
 	t := newTape(a.out, s.json)
-	err = printPackets(ctx, r, t, s.from, s.end())
-	return errors.Join(err, t.flush())
+	sum := catSummary{Command: "cat"}
+	err = printPackets(ctx, r, t, s.from, s.end(), &sum)
+	if err = errors.Join(err, t.flush()); err != nil {
+		return err
+	}
+	return a.finishCat(&sum, s.json)
+}
+
+// catSummary is what cat printed. Without a message its numbers are 0.
+type catSummary struct {
+	Command  string `json:"command"`
+	Session  string `json:"session"`
+	Epoch    uint32 `json:"epoch"` // of the last message
+	First    uint64 `json:"first"`
+	Last     uint64 `json:"last"`
+	Messages uint64 `json:"messages"`
+	Chain    string `json:"chain"` // after Last; empty where more of its packet follows
+}
+
+// add takes the messages first to before next, which p holds the last of.
+func (s *catSummary) add(p wire.Packet, first, next uint64) {
+	if first >= next {
+		return
+	}
+	if s.Messages == 0 {
+		s.First = first
+	}
+	s.Session, s.Epoch, s.Last, s.Chain = p.Session().String(), p.Epoch(), next-1, ""
+	s.Messages += next - first
+	if next == p.Next() {
+		s.Chain = chainText(wire.ChainAfter(p))
+	}
+}
+
+func (s *catSummary) rows(t *table) {
+	t.row("messages", fmt.Sprintf("%s, %s to %s of session %s", grouped(s.Messages), grouped(s.First), grouped(s.Last), s.Session))
+	t.row("chain", s.Chain)
+}
+
+// finishCat writes the summary where it does not stand among the messages.
+func (a *app) finishCat(s *catSummary, asJSON bool) error {
+	if asJSON {
+		return a.finish(s, true)
+	}
+	var t table
+	s.rows(&t)
+	return t.writeTo(a.err)
 }
 
 // end is the sequence behind the last one to print.
@@ -91,8 +137,8 @@ func (s catSettings) end() uint64 {
 type packets interface{ Next() (wire.Packet, error) }
 
 // printPackets prints the messages from first to before end. It reads all before
-// them, for their instrument definitions.
-func printPackets(ctx context.Context, r packets, t *tape, first, end uint64) error {
+// them, for their instrument definitions. What it printed is added to sum.
+func printPackets(ctx context.Context, r packets, t *tape, first, end uint64, sum *catSummary) error {
 	for t.err == nil && ctx.Err() == nil {
 		p, err := r.Next()
 		if err == io.EOF {
@@ -105,6 +151,7 @@ func printPackets(ctx context.Context, r packets, t *tape, first, end uint64) er
 			return nil
 		}
 		printPacket(p, t, first, end)
+		sum.add(p, max(first, p.First()), min(end, p.Next()))
 	}
 	return nil
 }

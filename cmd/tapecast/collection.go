@@ -9,7 +9,7 @@ import (
 // How much may pile up before it is collected, in bytes: more than status lines and
 // clock readings of an hour make.
 const (
-	serveGarbage  = 64 << 20
+	serveGarbage  = 128 << 20
 	listenGarbage = 32 << 20
 )
 

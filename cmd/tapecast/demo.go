@@ -25,6 +25,7 @@ type demoConfig struct {
 	source  string
 	drop    float64
 	seconds int
+	json    bool
 }
 
 func (a *app) demo() command {
@@ -42,6 +43,7 @@ func (a *app) demo() command {
 			{Name: "source", Value: settings.Text(&c.source, "SOURCE"), Usage: "synth:SEED or itch:FILE"},
 			{Name: "drop", Value: settings.Share(&c.drop), Usage: "share of the datagrams that each receiver drops"},
 			{Name: "seconds", Value: settings.Number(&c.seconds, "N", 1, 3600), Usage: fmt.Sprintf("how long, at %d messages a second", demoRate)},
+			{Name: "json", Value: settings.Bool(&c.json), Usage: "show it on stderr, and end with one JSON object on stdout"},
 		},
 		run: func(ctx context.Context, _ []string) error { return a.runDemo(ctx, c) },
 	}
@@ -75,7 +77,7 @@ func (a *app) runDemo(ctx context.Context, c demoConfig) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	d := &demo{app: a, cfg: c, dir: dir, self: self, screen: newScreen(a), events: make(chan childEvent, 64)}
+	d := &demo{app: a, cfg: c, dir: dir, self: self, screen: newScreen(a, c.json), events: make(chan childEvent, 64)}
 	d.screen.say("%s messages of %s on %s and %s over %s; two receivers, each dropping %g%% of the datagrams of each line on purpose",
 		grouped(d.messages()), c.source, net.groups[0], net.groups[1], net.name, c.drop*100)
 	d.screen.say("clock local: undisciplined, so every packet says unsynchronised; latencies are by that one clock at both ends")

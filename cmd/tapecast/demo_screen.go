@@ -20,7 +20,13 @@ type screen struct {
 	shown  time.Time // when the receivers' lines were shown last
 }
 
-func newScreen(a *app) *screen { return &screen{out: a.out, colour: a.colours()} }
+// newScreen shows on stdout, or aside on stderr.
+func newScreen(a *app, aside bool) *screen {
+	if aside {
+		return &screen{out: a.err}
+	}
+	return &screen{out: a.out, colour: a.colours()}
+}
 
 // colours reports whether stdout is a terminal whose user has nothing against
 // colours.
@@ -86,35 +92,71 @@ func receiverLine(i int, r *listenStatus) string {
 	return line
 }
 
-// compare shows what each process delivered, and is an error unless it was the
-// same.
-func (d *demo) compare() error {
+// demoSummary is what serve sent and what the receivers delivered of it.
+type demoSummary struct {
+	Command   string          `json:"command"`
+	Session   string          `json:"session"`
+	Epoch     uint32          `json:"epoch"`
+	First     uint64          `json:"first"`
+	Last      uint64          `json:"last"`
+	Messages  uint64          `json:"messages"`
+	Chain     string          `json:"chain"`
+	Equal     bool            `json:"equal"` // every receiver's chain is serve's
+	Receivers []listenSummary `json:"receivers"`
+}
+
+// gather reads the summaries that the processes ended with.
+func (d *demo) gather() (*demoSummary, error) {
 	var sent daemon.Summary
 	if err := json.Unmarshal(d.server.summary, &sent); err != nil {
-		return fmt.Errorf("serve ended without a summary: %w", err)
+		return nil, fmt.Errorf("serve ended without a summary: %w", err)
 	}
-	var t table
-	t.row("", "messages", "repaired", "requests", "lost", "p50", "p99", "max", "chain")
-	t.row("serve", grouped(sent.Messages), "", "", "", "", "", "", sent.Chain)
-	equal := true
+	s := &demoSummary{
+		Command: "demo", Session: sent.Session, Epoch: sent.Epoch, First: sent.First, Last: sent.Last,
+		Messages: sent.Messages, Chain: sent.Chain, Equal: true,
+	}
 	for _, r := range d.receivers {
 		var got listenSummary
 		if err := json.Unmarshal(r.summary, &got); err != nil {
-			return fmt.Errorf("%s ended without a summary: %w", r.name, err)
+			return nil, fmt.Errorf("%s ended without a summary: %w", r.name, err)
 		}
-		equal = equal && got.Chain == sent.Chain && got.Last == sent.Last && got.LostCount == 0
-		got.row(&t, r.name)
+		s.Equal = s.Equal && got.Chain == sent.Chain && got.Last == sent.Last && got.LostCount == 0
+		s.Receivers = append(s.Receivers, got)
 	}
+	return s, nil
+}
+
+func (s *demoSummary) rows(t *table) {
+	t.row("", "messages", "repaired", "requests", "lost", "p50", "p99", "max", "chain")
+	t.row("serve", grouped(s.Messages), "", "", "", "", "", "", s.Chain)
+	for i := range s.Receivers {
+		s.Receivers[i].row(t, fmt.Sprintf("receiver %d", i+1))
+	}
+}
+
+// compare shows what each process delivered, and is an error unless it was the
+// same.
+func (d *demo) compare() error {
+	s, err := d.gather()
+	if err != nil {
+		return err
+	}
+	var t table
+	s.rows(&t)
 	d.screen.say("")
 	if err := t.writeTo(d.screen.out); err != nil {
 		return err
 	}
-	if !equal {
-		d.screen.say("%s", d.screen.paint(red, "The chains differ: a receiver did not deliver what was sent."))
-		return errors.Join(fmt.Errorf("the chains differ"), errData)
+	verdict := d.screen.paint(green, "All three chains are equal: both receivers delivered exactly what was sent, in order.")
+	if !s.Equal {
+		verdict = d.screen.paint(red, "The chains differ: a receiver did not deliver what was sent.")
+		err = errors.Join(fmt.Errorf("the chains differ"), errData)
 	}
-	d.screen.say("%s", d.screen.paint(green, "All three chains are equal: both receivers delivered exactly what was sent, in order."))
-	return nil
+	d.screen.say("%s", verdict)
+	if d.cfg.json {
+		err = errors.Join(d.app.finish(s, true), err)
+	}
+	return err
 }
 
 // row is one receiver in the table of the demo.

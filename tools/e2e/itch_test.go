@@ -75,8 +75,11 @@ func sameAsFile(t *testing.T, dir, file string) {
 			t.Fatalf("message %d, type %c (-file +journal):\n%s", n, m[0], diff)
 		}
 	}
+	if !lines.Scan() || !strings.Contains(lines.Text(), fmt.Sprintf(`"messages":%d`, n)) {
+		t.Fatalf("cat does not end with its summary behind the file: %s", lines.Text())
+	}
 	if lines.Scan() {
-		t.Fatalf("cat goes on behind the file: %s", lines.Text())
+		t.Fatalf("cat goes on behind its summary: %s", lines.Text())
 	}
 }
 

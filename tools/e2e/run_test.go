@@ -195,6 +195,7 @@ type summary struct {
 	Receive        string  `json:"receive_method"`
 	Collections    uint32  `json:"collections"`
 	AllocatedBytes int64   `json:"allocated_bytes"`
+	Resident       int64   `json:"resident_bytes"`
 	Rate           float64 `json:"messages_per_second"`
 	Packets        uint64  `json:"packets"` // of serve: sent; of listen: delivered
 	Lines          []struct {
