@@ -2,9 +2,7 @@ package estimate
 
 import (
 	"errors"
-	"time"
 
-	"github.com/tapecast/tapecast/feed/wire"
 	"github.com/tapecast/tapecast/sequencer/clock"
 )
 
@@ -33,6 +31,7 @@ type Estimator struct {
 	good      bool
 	followed  Input
 	before    Tracker
+	waited    bool // the last Tick took a disruption
 }
 
 // NewEstimator begins with the anchor in force. poll is the interval, ns, at which
@@ -99,12 +98,12 @@ func (e *Estimator) Disrupted() bool { return e.disrupted }
 // the servers; their verdicts are made all the same.
 func (e *Estimator) Tick(counter int64, unread bool, other *Interval) *clock.Anchor {
 	in := Input{Disrupted: e.disrupted, Unread: unread}
-	e.disrupted = false
+	e.waited, e.disrupted = e.disrupted, false
 	e.region, e.good = e.Region(counter)
 	if e.good {
 		e.announce(counter)
 		in.Interval = e.region.Interval()
-		in.Known = e.Fresh(counter-Stale*e.poll) >= e.cfg.Servers-e.cfg.Faulty
+		in.Known = e.Quorum(counter)
 	}
 	if other != nil {
 		in.Interval, in.Known = *other, true
@@ -119,20 +118,29 @@ func (e *Estimator) Tick(counter int64, unread bool, other *Interval) *clock.Anc
 // Again gives the last Tick's anchor anew, when somebody read the time before it was
 // published: without a step.
 func (e *Estimator) Again(counter int64) *clock.Anchor {
-	e.Undo()
+	*e.Tracker = e.before
 	e.followed.Unread = false
 	return e.Step(counter, e.followed)
 }
 
 // Undo takes back the last Tick, whose anchor was refused: the one before it is still
-// in force, and the next must follow that one.
-func (e *Estimator) Undo() { *e.Tracker = e.before }
+// in force, and the next must follow that one. A disruption waits for it again.
+func (e *Estimator) Undo() {
+	*e.Tracker = e.before
+	e.disrupted = e.disrupted || e.waited
+}
 
 // Followed is the interval that the last Tick went by; ok is false if it had none.
 func (e *Estimator) Followed() (i Interval, ok bool) { return e.followed.Interval, e.followed.Known }
 
 // Last is the region of the last Tick; ok is false when there was none.
 func (e *Estimator) Last() (r Region, ok bool) { return e.region, e.good }
+
+// Quorum reports whether the last Tick had a region, and enough servers answered lately
+// for a promise by it at the counter reading.
+func (e *Estimator) Quorum(counter int64) bool {
+	return e.good && e.Fresh(counter-Stale*e.poll) >= e.cfg.Servers-e.cfg.Faulty
+}
 
 // announce takes the word for a leap at the end of this UTC month from more than f
 // of the agreeing servers, on the month's last day.
@@ -154,8 +162,5 @@ func (e *Estimator) announce(counter int64) {
 	if max(insert, leave) <= e.cfg.Faulty {
 		return
 	}
-	now := wire.Nanos(counter + (e.region.Low+e.region.High)/2 - e.Leaps.shift).Time()
-	if end := time.Date(now.Year(), now.Month()+1, 1, 0, 0, 0, 0, time.UTC); end.Sub(now) < 24*time.Hour {
-		e.Leaps.Announce(end.UnixNano(), insert > leave)
-	}
+	e.Leaps.Month(counter+(e.region.Low+e.region.High)/2-e.Leaps.shift, insert > leave)
 }

@@ -75,3 +75,43 @@ func TestQuorum(t *testing.T) {
 		}
 	}
 }
+
+// TestUndoDisruption: the disruption that a refused anchor told of is told by the next.
+func TestUndoDisruption(t *testing.T) {
+	e, _ := estimator(t)
+	for s := int64(1); s < 10; s++ {
+		asked(t, e, s*1e9, 1e18)
+		e.Tick(s*1e9+1e6, true, nil)
+	}
+	e.Disrupt(10e9)
+	e.Tick(10e9, true, nil)
+	e.Undo()
+	if !e.Disrupted() {
+		t.Error("the disruption is forgotten")
+	}
+	if a := e.Tick(11e9, true, nil); a.State != wire.ClockDisrupted || e.Disrupted() {
+		t.Errorf("state %d, %s", a.State, e.Cause)
+	}
+	e.Tick(12e9, true, nil)
+	if e.Undo(); e.Disrupted() {
+		t.Error("a disruption from nowhere")
+	}
+}
+
+// TestMonth: the word for a leap counts on the last day of a month, and the first one.
+func TestMonth(t *testing.T) {
+	const day = int64(86400e9)
+	newYear := int64(1_798_761_600e9) // 2027-01-01
+	for _, c := range []struct {
+		at    int64
+		ahead bool
+	}{{newYear - 2*day, false}, {newYear - day, false}, {newYear - day + 1, true}, {newYear - 1, true}, {newYear, false}, {newYear + 30*day + 1, true}} {
+		l := NewLeaps(37)
+		if l.Month(c.at, true); l.Ahead() != c.ahead {
+			t.Errorf("%d s from the new year: ahead %v", (c.at-newYear)/1e9, l.Ahead())
+		}
+		if l.Month(c.at, false); c.ahead && l.delta != second {
+			t.Errorf("another word changed the leap: %d", l.delta)
+		}
+	}
+}

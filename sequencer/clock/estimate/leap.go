@@ -1,6 +1,11 @@
 package estimate
 
-import "math"
+import (
+	"math"
+	"time"
+
+	"github.com/tapecast/tapecast/feed/wire"
+)
 
 // Leaps turns UTC, which repeats or skips a second at a leap, into a scale without
 // leaps, and back. It knows of one leap ahead. It belongs to one loop.
@@ -25,6 +30,16 @@ func (l *Leaps) Announce(midnight int64, insert bool) {
 	l.delta, l.at = second, midnight+l.shift
 	if !insert {
 		l.delta, l.at = -second, midnight+l.shift-second
+	}
+}
+
+// Month takes the word, at utc, for a leap at the end of that UTC month: it counts on the
+// month's last day, unless one is announced already.
+func (l *Leaps) Month(utc int64, insert bool) {
+	now := wire.Nanos(utc).Time()
+	end := time.Date(now.Year(), now.Month()+1, 1, 0, 0, 0, 0, time.UTC)
+	if !l.Ahead() && end.Sub(now) < 24*time.Hour {
+		l.Announce(end.UnixNano(), insert)
 	}
 }
 

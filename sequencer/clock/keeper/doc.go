@@ -10,6 +10,7 @@
 //   - server: one for each, asks at the poll interval from a random phase on, after
 //     a burst of four; it hands answers to control
 //   - trail: writes the audit trail, so that no disk delays an anchor
+//   - file: shows every status in the clock's file
 //
 // # Sources
 //

@@ -22,8 +22,11 @@ func (k *Keeper) preferred(counter int64) (*estimate.Interval, string) {
 		case SourceHost:
 			i, from, err = k.askHost()
 		case SourceNTP:
-			if _, ok := k.est.Last(); ok {
+			if k.est.Quorum(counter) {
 				return nil, ""
+			}
+			if len(k.cfg.Sources) > 1 {
+				err = errQuorum
 			}
 		}
 		if i != nil {
@@ -36,21 +39,41 @@ func (k *Keeper) preferred(counter int64) (*estimate.Interval, string) {
 	return nil, ""
 }
 
-// errFew says that a clock was not read often enough yet.
-var errFew = errors.New("too few readings yet")
+// Why a source gives nothing.
+var (
+	errFew    = errors.New("too few readings yet")
+	errQuorum = errors.New("no fresh quorum of servers")
+	errLeap   = errors.New("too near to a leap second")
+)
 
 func (k *Keeper) askPTP(counter int64) (*estimate.Interval, string, error) {
 	r, err := k.phc.Read()
 	if err != nil {
 		return nil, "", err
 	}
-	middle, half := r.Low+(r.High-r.Low)/2, (r.High-r.Low)/2+1
-	_, _ = k.phcSet.Add(estimate.Exchange{Sent: r.Counter, Received: r.Counter, T2: r.Counter + middle, T3: r.Counter + middle, Error: half})
-	region, ok := k.phcSet.Region(max(counter, r.Counter))
-	if !ok {
-		return nil, "", errFew
+	if host, err := source.Kernel(k.counter); err == nil {
+		k.heed(host) // what sets the kernel by the hardware clock tells it of leaps too
 	}
-	return k.scaled(region.Interval()), r.From, nil
+	i, err := k.ptpInterval(max(counter, r.Counter), r)
+	return i, r.From, err
+}
+
+// ptpInterval is what a hardware clock's readings say at the counter reading. A clock on
+// TAI knows no leaps, so that it is on our scale as it is.
+func (k *Keeper) ptpInterval(counter int64, r source.Reading) (*estimate.Interval, error) {
+	i := &estimate.Interval{Counter: r.Counter, Low: r.Low, High: r.High}
+	if k.cfg.PTP.UTC {
+		if i = k.scaled(*i); i == nil {
+			return nil, errLeap
+		}
+	}
+	middle, half := i.Low+(i.High-i.Low)/2, (i.High-i.Low)/2+1
+	_, _ = k.phcSet.Add(estimate.Exchange{Sent: r.Counter, Received: r.Counter, T2: r.Counter + middle, T3: r.Counter + middle, Error: half})
+	region, ok := k.phcSet.Region(counter)
+	if !ok {
+		return nil, errFew
+	}
+	return new(region.Interval()), nil
 }
 
 func (k *Keeper) askHost() (*estimate.Interval, string, error) {
@@ -58,7 +81,25 @@ func (k *Keeper) askHost() (*estimate.Interval, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	return k.scaled(estimate.Interval{Counter: r.Counter, Low: r.Low, High: r.High, PhiLow: -r.Drift, PhiHigh: r.Drift, Fixed: true}), r.From, nil
+	i, err := k.hostInterval(r)
+	return i, r.From, err
+}
+
+// hostInterval is what the host's word on its clock amounts to.
+func (k *Keeper) hostInterval(r source.Reading) (*estimate.Interval, error) {
+	k.heed(r)
+	i := k.scaled(estimate.Interval{Counter: r.Counter, Low: r.Low, High: r.High, PhiLow: -r.Drift, PhiHigh: r.Drift, Fixed: true})
+	if i == nil {
+		return nil, errLeap
+	}
+	return i, nil
+}
+
+// heed takes the host's word for a leap second at the end of the month.
+func (k *Keeper) heed(r source.Reading) {
+	if r.Leap != 0 {
+		k.est.Leaps.Month(r.Counter+r.Low+(r.High-r.Low)/2, r.Leap > 0)
+	}
 }
 
 // hostReading asks chronyd about the host's clock, or else the kernel.
