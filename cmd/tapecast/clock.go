@@ -56,8 +56,8 @@ func (a *app) clockStatus() command {
 	return command{
 		use: "status [FILE]", table: "clock-status", short: "show a clock once",
 		long: "Status shows what a clock promises, and what it knows of its sources. " + statusLong + "\n" +
-			"The exit code is 0 when the clock promises something, 3 when it does not, and 4 when no\n" +
-			"clock shows itself there.",
+			"The exit code is 0 when the clock promises something, 3 when it does not, 4 when no clock\n" +
+			"shows itself there, and 2 when FILE is none of a clock.",
 		example: "  tapecast clock status /var/lib/tapecast/audit\n  tapecast clock status --clock ntp --clock-servers 10.0.0.1:123,10.0.0.2:123,10.0.0.3:123 --clock-faulty 1",
 		args:    cobra.MaximumNArgs(1),
 		settings: []settings.Setting{
