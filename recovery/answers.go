@@ -91,6 +91,9 @@ func (a *answers) Done(id uint32, next uint64) {
 func (a *answers) Refused(id uint32, r retransmit.Refusal) {
 	s := (*Subscriber)(a)
 	r.RetryAfter = min(r.RetryAfter, s.cfg.Patience) // nobody may silence us for longer
+	if r.Code == retransmit.CodeInternal && id != s.definitions.id {
+		s.unreadable(&r)
+	}
 	switch x := s.asks.find(id); {
 	case id == 0:
 	case id == s.follow:
@@ -113,6 +116,15 @@ func (a *answers) Control(p wire.Packet) {
 	a.stream.Put(p, from, 0, a.now)
 }
 
+// unreadable makes the best of a server that cannot read what it has: it may later,
+// and another one may now.
+func (s *Subscriber) unreadable(r *retransmit.Refusal) {
+	r.Retryable, s.conn.behind = true, true
+	if len(s.cfg.Servers) > 1 {
+		r.RetryAfter = s.cfg.RetryMin
+	}
+}
+
 // refused decides what becomes of a range that a server refuses.
 func (s *Subscriber) refused(x *ask, r retransmit.Refusal) {
 	later := s.now + max(r.RetryAfter, s.cfg.Grace)
@@ -125,9 +137,9 @@ func (s *Subscriber) refused(x *ask, r retransmit.Refusal) {
 	case retransmit.CodeTooOld:
 		s.settle(x, quarterTry, s.now, s.now) // what is gone was named
 	default:
-		if !r.Retryable {
-			s.gone(x.first, x.last)
-			s.settle(x, 0, s.now, s.now)
+		if !r.Retryable { // which does not say that it has not got it
+			s.conn.behind = true
+			s.settle(x, wholeTry, later, s.now)
 			return
 		}
 		s.asks.hold, s.asks.limit = max(s.asks.hold, later), 1

@@ -26,7 +26,7 @@ type conn struct {
 	epoch  uint32     // the newest that the server spoke of
 	failed int        // connections in a row that came to nothing
 	useful bool       // this one brought packets or control packets
-	behind bool       // its server gets no further than we are
+	behind bool       // its server gets no further than we are, or does not give what it has
 	lost   wire.Nanos // when a server of our epoch was last up
 	hangUp bool       // ActHangUp is to be given
 	told   bool       // the server knows that we listen

@@ -100,7 +100,8 @@ func (c *Session) seal(now wire.Nanos, start int, id uint32, messages int) {
 	s.count.bytes.Add(uint64(raw))
 }
 
-// failed waits when the store's error may pass, and refuses otherwise.
+// failed waits when the store's error may pass soon, and refuses otherwise: a disk that
+// fails once, or a process that is out of descriptors, may do better in a second.
 func (c *Session) failed(now wire.Nanos, r *request, err error) verdict {
 	switch {
 	case errors.Is(err, feed.ErrSmall) && (!r.wide || c.room() < wire.MaxPacket):
@@ -110,7 +111,7 @@ func (c *Session) failed(now wire.Nanos, r *request, err error) verdict {
 		errors.Is(err, errUnannounced):
 		return c.busy(now, r)
 	}
-	return c.no(r, Refusal{Code: CodeInternal, Text: "the store cannot be read"})
+	return c.no(r, Refusal{Code: CodeInternal, Retryable: true, RetryAfter: second, Text: "the store cannot be read"})
 }
 
 // busy asks the store again shortly, but not for ever.
