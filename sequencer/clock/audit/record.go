@@ -1,6 +1,9 @@
 package audit
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // Kind is what a record tells.
 type Kind string
@@ -44,18 +47,30 @@ func inRange(values ...int64) bool {
 	return true
 }
 
-// valid refuses what no clock writes.
+// finite wants what JSON can say.
+func finite(values ...float64) bool {
+	for _, v := range values {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// valid refuses what no clock writes, before it is written and when it is read.
 func (r *Record) valid() error {
 	bad := !inRange(r.UTC)
 	switch r.Kind {
 	case KindHeader:
-		bad = bad || r.Header == nil
+		h := r.Header
+		bad = bad || h == nil || !finite(h.Assumption.Drift, h.Assumption.Wander, h.Assumption.WanderCap)
 	case KindSample:
 		s := r.Sample
 		bad = bad || s == nil || !inRange(s.Sent, s.Received, s.T2, s.T3, s.Error, s.RootDelay, s.Dispersion)
 	case KindUpdate:
 		u := r.Update
-		bad = bad || u == nil || !inRange(u.Counter, u.Low, u.High, u.Start, u.End, u.Time, u.Shift)
+		bad = bad || u == nil || !inRange(u.Counter, u.Low, u.High, u.Start, u.End, u.Time, u.Shift) ||
+			!finite(u.PhiLow, u.PhiHigh, u.Rate, u.Ahead, u.Behind, u.AheadGrowth, u.BehindGrowth, u.Wander, u.WanderCap)
 	case KindSecond:
 		s := r.Second
 		bad = bad || s == nil || !inRange(s.Bound, s.Offset, s.From, s.To) || s.To < s.From

@@ -57,6 +57,10 @@ type Trail struct {
 // recorded; other damage is an error, and nothing is written. ErrBusy says that
 // another process writes there.
 func Open(dir string, h Header, now wire.Nanos) (*Trail, error) {
+	first := Record{Kind: KindHeader, UTC: int64(now), Header: &h}
+	if err := first.valid(); err != nil {
+		return nil, fmt.Errorf("audit: %w: now is %s by the host's clock, a trail ends in 2043", err, utcText(int64(now)))
+	}
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, err
 	}
@@ -76,7 +80,7 @@ func Open(dir string, h Header, now wire.Nanos) (*Trail, error) {
 	if torn > 0 {
 		t.Put(Record{Kind: KindLost, UTC: int64(now), Count: uint64(torn), Text: "bytes of a block that was half-written when the program ended"})
 	}
-	t.Put(Record{Kind: KindHeader, UTC: int64(now), Header: &h})
+	t.Put(first)
 	return t, nil
 }
 
@@ -140,11 +144,13 @@ func cut(r *fileReader) (torn int64, err error) {
 	return int64(len(rest)), os.Truncate(r.name, r.offset)
 }
 
-// Put takes a record; the pointers in it belong to the trail from then on.
+// Put takes a record; the pointers in it belong to the trail from then on. One that no
+// reader would take is dropped and counted: it must not make the others unreadable.
 func (t *Trail) Put(r Record) {
+	err := r.valid()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.closed || len(t.pending) >= MaxPending {
+	if err != nil || t.closed || len(t.pending) >= MaxPending {
 		t.drop(1)
 		return
 	}
@@ -209,12 +215,12 @@ func (t *Trail) giveBack(records []Record, lost uint64) {
 	}
 }
 
-// noted adds the record of a loss.
+// noted adds the record of a loss; a time that no reader would take is cut to one.
 func noted(records []Record, lost uint64, now wire.Nanos) []Record {
 	if lost == 0 {
 		return records
 	}
-	return append(records, Record{Kind: KindLost, UTC: int64(now), Count: lost, Text: "records dropped: the disk was slower than the clock"})
+	return append(records, Record{Kind: KindLost, UTC: max(-most, min(int64(now), most)), Count: lost, Text: "records dropped: the disk was slower than the clock, or a value was out of range"})
 }
 
 func (t *Trail) write(now wire.Nanos) error {

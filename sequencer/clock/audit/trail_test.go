@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -405,6 +406,41 @@ func TestRefusedRecords(t *testing.T) {
 		if _, err := Verify(dir, ""); !errors.As(err, &d) {
 			t.Errorf("%s: %v", line, err)
 		}
+	}
+}
+
+// TestOutOfRange: a record that no reader would take costs itself alone, and is counted.
+func TestOutOfRange(t *testing.T) {
+	const in2050 = wire.Nanos(2_540_000_000e9)
+	dir := t.TempDir()
+	tr := open(t, dir, midnight)
+	for _, bad := range []Record{
+		{Kind: KindSample, UTC: int64(midnight), Sample: &Sample{T2: int64(in2050)}},
+		{Kind: KindUpdate, UTC: int64(midnight), Update: &Update{Ahead: math.NaN()}},
+		{Kind: KindUpdate, UTC: int64(midnight), Update: &Update{Rate: math.Inf(-1)}},
+		{Kind: KindState, UTC: int64(in2050)},
+	} {
+		tr.Put(bad)
+	}
+	if err := tr.Step(in2050); err != nil { // the note of the loss can be read, too
+		t.Error(err)
+	}
+	if err := tr.Close(midnight + 10e9); err != nil {
+		t.Error(err)
+	}
+	if s, err := Verify(dir, ""); err != nil || s.Lost != 4 || tr.Lost() != 4 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if err := open(t, dir, midnight+20e9).Close(midnight + 30e9); err != nil {
+		t.Error(err)
+	}
+	if _, err := Open(t.TempDir(), header(), in2050); err == nil {
+		t.Error("a trail that begins in 2050")
+	}
+	bad := header()
+	bad.Assumption.Drift = math.NaN()
+	if _, err := Open(t.TempDir(), bad, midnight); err == nil {
+		t.Error("a trail with a header that cannot be written")
 	}
 }
 

@@ -13,6 +13,7 @@ var (
 	ErrDistant  = errors.New("source: the server's own error is over the limit")
 	ErrStepped  = errors.New("source: the host's clock was stepped during the exchange")
 	ErrNegative = errors.New("source: the answer came before the question left")
+	ErrRange    = errors.New("source: the server's time is before 1970 or after 2042")
 	ErrReply    = errors.New("source: an answer that cannot be read")
 	ErrNoClock  = errors.New("source: not a PTP hardware clock, or no samples")
 )

@@ -195,6 +195,7 @@ func TestHostileNothingGood(t *testing.T) {
 		{"stratum 16", short, spoil(func(b []byte) { b[1] = 16 }), ErrUnsynced},
 		{"smeared", short, spoil(func(b []byte) { copy(b[12:], "GOOG") }), ErrSmeared},
 		{"two seconds wrong by its own word", short, spoil(func(b []byte) { b[9] = 2 }), ErrDistant},
+		{"in 2050", short, func(q []byte) []byte { return honest(q, 24*365*24*time.Hour) }, ErrRange},
 		{"a poll that nobody can wait for", short, spoil(func(b []byte) { b[2] = 0x80 }), nil},
 		{"a precision of 2^63 s", short, spoil(func(b []byte) { b[3] = 63 }), nil},
 		{"a client's packet", short, spoil(func(b []byte) { b[0] = 4<<3 | 3 }), nil},
@@ -275,7 +276,7 @@ func FuzzAnswer(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if a, err := n.Query(); err == nil && (a.Received < a.Sent || a.Error < 0) {
+		if a, err := n.Query(); err == nil && (a.Received < a.Sent || a.Error < 0 || max(a.T2, a.T3) > 1<<61 || min(a.T2, a.T3) < 0) {
 			t.Errorf("%+v from %s", a, hex.EncodeToString(b))
 		}
 	})

@@ -166,11 +166,20 @@ func (n *NTP) answer(r *ntp.Response, conn *stampedConn) (Answer, error) {
 	case ntp.LeapDelSecond:
 		a.Leap = -1
 	}
-	if a.Received < a.Sent {
+	switch {
+	case !plausible(a.T2) || !plausible(a.T3):
+		return Answer{Skipped: a.Skipped}, ErrRange
+	case a.Received < a.Sent:
 		return a, ErrNegative
 	}
 	return a, nil
 }
+
+// latest is the last UTC that a server may tell, ns: some days before the last one that
+// the audit trail takes, in 2043.
+const latest = 1<<61 - 30*86400e9
+
+func plausible(utc int64) bool { return utc >= 0 && utc <= latest }
 
 // Refid gives a reference as people write it.
 func Refid(id uint32, stratum uint8) string {
