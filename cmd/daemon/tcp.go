@@ -4,24 +4,21 @@ import (
 	"context"
 	"errors"
 	"net"
-	"runtime"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/tapecast/tapecast/feed/wire"
 	"github.com/tapecast/tapecast/recovery/retransmit"
 	"github.com/tapecast/tapecast/sequencer/clock"
 )
 
 const (
-	produceSize = 256 << 10        // bytes that one Produce may give
-	receiveSize = 4 << 10          // bytes that one read takes
-	writeLimit  = 10 * time.Second // a peer that takes nothing for so long is dropped
-	writeSize   = 64 << 10         // bytes of one write: what the peer took is known so often
+	produceSize = 256 << 10 // bytes that one Produce may give
+	receiveSize = 4 << 10   // bytes that one read takes
+	writeLimit  = 10 * time.Second
+	writeSize   = 64 << 10 // bytes of one write: what the peer took is known so often
 	acceptPause = 20 * time.Millisecond
 	spare       = 32 // descriptors that connections leave to the journal: its segments, and blocks read for repair
 )
@@ -31,55 +28,15 @@ const (
 type shell struct {
 	server  *retransmit.Server
 	clock   clock.Clock
-	buffers sync.Pool    // of *[]byte, produceSize long: as many as there are writers at work
-	turns   chan func()  // to the writers
-	waiting atomic.Int64 // for a turn
+	buffers sync.Pool // of *[]byte, produceSize long: as many as there are connections with something to send
+	copies  gate
+	writers writers
+	limit   time.Duration // a peer that takes nothing for so long is dropped
 	conns   sync.WaitGroup
 }
 
-// writers is how many threads copy packets and write them to sockets, for all
-// connections in turn: first come, first served. With as many as there are
-// processors, a hundred receivers that lose the same range would keep the ingest
-// loop waiting for one.
-func writers() int { return max(1, runtime.GOMAXPROCS(0)/2) }
-
-// rest is how long a writer rests after a turn for which others were waiting, in
-// multiples of the turn: a herd takes half of what a writer could, its receivers as
-// much again where they are on this host, and the ingest loop finds a processor idle.
-// One receiver alone is served as fast as it reads.
-const rest = 1
-
-// humble is how much lower than the ingest loop's the priority of a writer is: it
-// gives its processor up as soon as there is something to publish.
-const humble = 10
-
-// write is the loop of one writer.
-func (s *shell) write() {
-	runtime.LockOSThread()                             // for good: the thread, and its priority, end with the loop
-	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, humble) // where that is refused the priority is the same
-	for do := range s.turns {
-		began := time.Now()
-		do()
-		if s.waiting.Load() > 0 {
-			sleep(rest * time.Since(began))
-		}
-	}
-}
-
-// turn runs fn on a writer.
-func (s *shell) turn(fn func()) {
-	done := make(chan struct{})
-	s.waiting.Add(1)
-	s.turns <- func() {
-		s.waiting.Add(-1)
-		fn()
-		close(done)
-	}
-	<-done
-}
-
 func newShell(server *retransmit.Server, c clock.Clock) *shell {
-	return &shell{server: server, clock: c, turns: make(chan func()), buffers: sync.Pool{New: func() any {
+	return &shell{server: server, clock: c, copies: make(gate, half()), writers: newWriters(), limit: writeLimit, buffers: sync.Pool{New: func() any {
 		b := make([]byte, produceSize)
 		return &b
 	}}}
@@ -89,10 +46,10 @@ func newShell(server *retransmit.Server, c clock.Clock) *shell {
 func (s *shell) serve(ctx context.Context, ln net.Listener) {
 	stop := context.AfterFunc(ctx, func() { ln.Close() })
 	defer stop()
-	for range writers() {
-		go s.write()
+	for range half() {
+		go s.writers.run()
 	}
-	defer close(s.turns)
+	defer close(s.writers.turns)
 	defer s.conns.Wait()
 	for {
 		conn, err := ln.Accept()
@@ -240,49 +197,56 @@ func (c *connection) write(ctx context.Context) {
 func (c *connection) produce() (wait time.Duration, err error) {
 	b := c.shell.buffers.Get().(*[]byte)
 	defer c.shell.buffers.Put(b)
-	now := c.shell.clock.Now()
 	var n int
-	var next wire.Nanos
-	c.shell.turn(func() { n, next, err = c.next(now, *b) })
-	if n == 0 || err != nil {
-		return max(time.Duration(next-now), time.Microsecond), err
-	}
+	c.shell.copies.pass(func() { n, wait, err = c.next(*b) })
 	for sent := 0; sent < n && err == nil; {
 		var k int
-		c.conn.SetWriteDeadline(time.Now().Add(writeLimit))
 		k, err = c.put((*b)[sent:min(sent+writeSize, n)])
 		c.taken(k)
 		sent += k
 	}
-	return 0, err
+	return wait, err
 }
 
-// put writes some of b, waiting for room first and for a turn then: a peer that
-// takes nothing holds none.
+// put writes some of b, waiting for a turn and for room: a peer that takes nothing
+// holds no turn, and only the time without room counts against it.
 func (c *connection) put(b []byte) (n int, err error) {
+	limited := false
 	broken := c.raw.Write(func(fd uintptr) bool {
-		c.shell.turn(func() { n, err = unix.Write(int(fd), b) })
-		return err != unix.EAGAIN && err != unix.EINTR
+		n, err = c.shell.writers.write(int(fd), b)
+		if err != unix.EAGAIN {
+			return true
+		}
+		limited = true
+		c.conn.SetWriteDeadline(time.Now().Add(c.shell.limit))
+		return false
 	})
 	if broken != nil {
 		return 0, broken
 	}
-	return max(n, 0), err
+	if limited {
+		c.conn.SetWriteDeadline(time.Time{})
+	}
+	return n, err
 }
 
-// next asks the session for bytes, and when to ask again.
-func (c *connection) next(now wire.Nanos, b []byte) (n int, next wire.Nanos, err error) {
+// next asks the session for bytes, and in how long to ask again: 0 when there are any.
+func (c *connection) next(b []byte) (n int, wait time.Duration, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	now := c.shell.clock.Now() // here: the way here may have been long
 	limit, err := c.session.Poll(now)
 	if err != nil {
 		return 0, 0, err
 	}
-	n, next = c.session.Produce(now, b)
-	if n == 0 && c.session.Done() {
+	n, next := c.session.Produce(now, b)
+	switch {
+	case n > 0:
+		return n, 0, nil
+	case c.session.Done():
 		return 0, 0, net.ErrClosed
 	}
-	return n, min(next, limit), nil
+	return 0, max(time.Duration(min(next, limit)-now), time.Microsecond), nil
 }
 
 func (c *connection) taken(n int) {
