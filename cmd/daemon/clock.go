@@ -57,6 +57,24 @@ func (d *Daemon) keep(ctx context.Context) (loops *clockLoops, stop func()) {
 	}
 }
 
+// endClock stops the clock, tells what it had still to tell, and says what its trail could
+// not take in the end.
+func (d *Daemon) endClock(stop func(), r Reporter) error {
+	stop()
+	for {
+		select {
+		case e := <-d.events:
+			r.Clock(e)
+			continue
+		default:
+		}
+		if err := d.keeper.Err(); err != nil {
+			return fmt.Errorf("the audit trail has no end: %w", err)
+		}
+		return nil
+	}
+}
+
 // awaitPromise gives the clock time for its first promise, so that it can step before
 // the first stamp and no packet needs to go out without one.
 func (d *Daemon) awaitPromise(ctx context.Context, loops *clockLoops, r Reporter) error {

@@ -30,7 +30,7 @@ func (d *Daemon) Run(ctx context.Context, r Reporter) (*Summary, error) {
 	defer d.Close()
 	defer stopClock()
 	if err := d.awaitPromise(ctx, loops, r); err != nil {
-		return nil, err
+		return nil, errors.Join(err, d.endClock(stopClock, r))
 	}
 	r.Started(d.info())
 	tcp, stopTCP := context.WithCancel(context.Background())
@@ -50,6 +50,7 @@ func (d *Daemon) Run(ctx context.Context, r Reporter) (*Summary, error) {
 	memory := ReadMemory().Since(before)
 	stopTCP()
 	<-served
+	err = errors.Join(err, d.endClock(stopClock, r))
 	return d.summary(memory), err
 }
 

@@ -1,6 +1,9 @@
 package keeper
 
 import (
+	"fmt"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/tapecast/tapecast/feed/wire"
@@ -55,23 +58,50 @@ func (k *Keeper) write() {
 	for {
 		select {
 		case <-tick.C:
-			k.failed(k.trail.Step(k.now()))
+			k.failed(k.unwritten, k.trail.Step(k.now()))
 		case <-k.ended:
-			k.failed(k.trail.Close(k.now()))
+			k.over = k.trail.Close(k.now())
+			k.failed(k.unwritten, k.over)
 			return
 		}
 	}
 }
 
+// Err is what the trail could not take when it was closed, once the loops have ended.
+func (k *Keeper) Err() error { return k.over }
+
+// trouble is what one loop cannot write.
+type trouble struct {
+	where, harm string
+	text        atomic.Pointer[string] // empty when it can
+}
+
+func newTrouble(where, harm string) *trouble {
+	t := &trouble{where: where, harm: harm}
+	t.text.Store(new(string))
+	return t
+}
+
 // failed keeps what cannot be written for the status to say, and tells of the first
 // failure.
-func (k *Keeper) failed(err error) {
+func (k *Keeper) failed(of *trouble, err error) {
 	text := ""
 	if err != nil {
-		text = err.Error()
+		text = fmt.Sprintf("%s cannot be written, %s: %v", of.where, of.harm, err)
 	}
-	before := k.trouble.Swap(&text)
+	before := of.text.Swap(&text)
 	if *before == "" && text != "" && k.opt.OnEvent != nil {
-		k.opt.OnEvent(Event{UTC: int64(k.now()), Kind: string(audit.KindAlarm), Text: "cannot be written, lost coverage: " + text, State: k.status.Load().State, Bound: -1})
+		k.opt.OnEvent(Event{UTC: int64(k.now()), Kind: string(audit.KindAlarm), Text: text, State: k.status.Load().State, Bound: -1})
 	}
+}
+
+// troubles is what cannot be written now, empty when all can.
+func (k *Keeper) troubles() string {
+	var all []string
+	for _, t := range [...]*trouble{k.unwritten, k.unshown} {
+		if text := *t.text.Load(); text != "" {
+			all = append(all, text)
+		}
+	}
+	return strings.Join(all, "; ")
 }

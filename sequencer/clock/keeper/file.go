@@ -19,9 +19,7 @@ func (k *Keeper) show() {
 	for {
 		select {
 		case <-k.news:
-			if err := k.save(); err != nil {
-				k.failed(err) // whoever reads the file sees its age
-			}
+			k.failed(k.unshown, k.save()) // whoever reads the file sees its age
 		case <-k.ended:
 			k.hide()
 			return

@@ -58,8 +58,9 @@ type Keeper struct {
 	kept    bool // was synchronised once
 	leaping bool // a leap second was announced
 
-	running atomic.Bool
-	trouble atomic.Pointer[string] // what the trail or the file cannot do, empty when they can
+	running            atomic.Bool
+	unwritten, unshown *trouble // of the trail, and of the file
+	over               error    // of the trail's end
 }
 
 // New opens what the configuration names; a *ConfigError says what cannot be opened.
@@ -80,8 +81,8 @@ func New(cfg Config, opt Options) (*Keeper, error) {
 	k := &Keeper{
 		cfg: cfg, opt: opt, clock: c, counter: source.NewCounter(c.Base()), force: c.Anchor(), keys: keys,
 		answers: make(chan answer, 256), news: make(chan struct{}, 1), begun: make(chan struct{}), ready: make(chan struct{}), ended: make(chan struct{}),
+		unwritten: newTrouble("the audit trail", "coverage is lost if that lasts"), unshown: newTrouble("the clock's file", "receivers of this host see no clock"),
 	}
-	k.trouble.Store(new(string))
 	if cfg.File != "" {
 		k.shift = counterOffset(k.counter)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -298,22 +299,29 @@ func TestHostOff(t *testing.T) {
 	}
 }
 
-// TestTrouble: what cannot be written is told once, and stands in the status.
+// TestTrouble: what cannot be written is told once, and stands in the status; that one
+// writer can says nothing of another.
 func TestTrouble(t *testing.T) {
 	c := Default()
 	c.Sources = []string{SourceLocal}
 	r := run(t, c)
 	<-r.Begun()
-	r.failed(errors.New("disk full"))
-	r.failed(errors.New("disk full"))
-	if e := r.until("disk full"); e.Kind != "alarm" {
+	full := errors.New("disk full")
+	r.failed(r.unwritten, full)
+	r.failed(r.unwritten, full)
+	if e := r.until("the audit trail cannot be written"); e.Kind != "alarm" {
 		t.Errorf("%+v", e)
 	}
-	if s := r.Status(); *r.trouble.Load() != "disk full" {
-		t.Errorf("%+v", s)
+	r.failed(r.unshown, full)
+	if e := r.until("disk full"); !strings.HasPrefix(e.Text, "the clock's file cannot be written") {
+		t.Errorf("%+v", e)
 	}
-	r.failed(nil)
-	if *r.trouble.Load() != "" || len(r.events) != 0 {
-		t.Errorf("%q, %d events more", *r.trouble.Load(), len(r.events))
+	r.failed(r.unwritten, nil)
+	if s := r.troubles(); !strings.HasPrefix(s, "the clock's file") || strings.Contains(s, "trail") {
+		t.Errorf("%q", s)
+	}
+	r.failed(r.unshown, nil)
+	if s := r.troubles(); s != "" || len(r.events) != 0 {
+		t.Errorf("%q, %d events more", s, len(r.events))
 	}
 }
