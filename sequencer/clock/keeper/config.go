@@ -31,7 +31,7 @@ type Config struct {
 	Faulty  int           // faulty: how many of the servers may lie; fewer than half
 	Keys    string        // keys: file of the servers' keys, as chronyd's
 	Poll    time.Duration // poll: between questions to a server, 1s to 1024s
-	Timeout time.Duration // timeout: for an answer
+	Timeout time.Duration // timeout: for an answer, at most MaxTimeout
 	Local   string        // address: to ask from; empty: the route's
 
 	Chronyd string // chronyd: command address for "host"; "none": the kernel's word alone
@@ -152,8 +152,8 @@ func (c *Config) numbers() error {
 		return c.bad("on-loss", c.OnLoss, "local never promises anything: name a source, or flag every packet")
 	case c.Poll < time.Second || c.Poll > 1024*time.Second:
 		return c.bad("poll", c.Poll, "want 1s to 1024s")
-	case c.Timeout <= 0 || c.Timeout > c.Poll:
-		return c.bad("timeout", c.Timeout, "want more than 0 and at most the poll interval")
+	case c.Timeout <= 0 || c.Timeout > min(c.Poll, MaxTimeout):
+		return c.bad("timeout", c.Timeout, fmt.Sprintf("want more than 0, and at most the poll interval and %v", MaxTimeout))
 	case c.TAI < 10 || c.TAI > 100:
 		return c.bad("tai", c.TAI, "want TAI - UTC in seconds, 37 since 2017")
 	case c.Reference < 0:
@@ -253,6 +253,9 @@ func (c *Config) estimate() estimate.Config {
 	e.Drift, e.Wander, e.WanderCap = c.Drift, c.Wander, c.WanderCap
 	return e
 }
+
+// MaxTimeout is the longest wait for an answer: the end waits for questions under way.
+const MaxTimeout = 5 * time.Second
 
 // Period is the time from anchor to anchor, and Lead how long before its beginning
 // one is published.

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +51,8 @@ func TestConfig(t *testing.T) {
 		{"poll too fast", func(c *Config) { c.Poll = time.Millisecond }, "poll"},
 		{"poll too slow", func(c *Config) { c.Poll = time.Hour }, "poll"},
 		{"timeout over poll", func(c *Config) { c.Timeout = time.Minute }, "timeout"},
+		{"timeout that the end waits for", func(c *Config) { c.Poll, c.Timeout = time.Minute, MaxTimeout+1 }, "timeout"},
+		{"the longest timeout", func(c *Config) { c.Poll, c.Timeout = time.Minute, MaxTimeout }, ""},
 		{"tai", func(c *Config) { c.TAI = 0 }, "tai"},
 		{"reference", func(c *Config) { c.Reference = -1 }, "reference"},
 		{"holdover", func(c *Config) { c.Hold = 0 }, "holdover"},
@@ -142,23 +146,51 @@ func TestParseKeys(t *testing.T) {
 		"7 AES128 HEX:zz":               "line 1: key 7: not hexadecimal",
 		"7 AES128 HEX:0011":             "line 1: key 7: 2 bytes, AES128 needs 16",
 		"7 SHA1 HEX:":                   "line 1: key 7: 0 bytes",
+		"secret AES128 7":               "line 1: the number of a key is from 1",
+		"7 HEX:secret AES128":           "line 1: key 7: no kind of that name",
 		"7 SHA1 ASCII:a\n7 SHA1 HEX:00": "line 2: key 7 is there twice",
 	} {
 		if _, err := ParseKeys([]byte(text)); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%q: %v, want %s", text, err, want)
+		} else if strings.Contains(err.Error(), "secret") {
+			t.Errorf("%q: the error shows it: %v", text, err)
 		}
 	}
 }
 
-// FuzzParseKeys: no panic, and no error shows a key.
+// vocabulary is all that an error of ParseKeys may say, beside numbers.
+const vocabulary = "line want a number a kind and a key such as AES128 HEX:0011... not words the number of a key is from no kind of that name want AES128 AES256 SHA256 or SHA1 not hexadecimal bytes needs is there twice"
+
+// TestKeysHash: the hash of a configuration is that of what anybody may know: it is no
+// help to who guesses a key.
+func TestKeysHash(t *testing.T) {
+	c := Default()
+	c.Servers = []Server{{"192.0.2.1:123", 7}}
+	hash := func(kind, hex string) string { return c.hash(Keys{7: {kind, hex}}) }
+	if hash("sha1", "00") != hash("sha1", "01") || hash("sha1", "00") == hash("sha256", "00") {
+		t.Error("want the kind of a key in the hash, and not the key")
+	}
+}
+
+// FuzzParseKeys: no panic, and no error shows a key: its words are its own.
 func FuzzParseKeys(f *testing.F) {
 	f.Add("7 AES128 HEX:00112233445566778899AABBCCDDEEFF\n")
 	f.Add("# x\n8 SHA1 ASCII:secret\n\n9 SHA256 plain")
 	f.Add("7 AES128 HEX:0011secretsecretsecretsecretsecret")
+	f.Add("secret AES128 7")
+	f.Add("7 HEX:secret AES128")
 	f.Fuzz(func(t *testing.T, text string) {
 		keys, err := ParseKeys([]byte(text))
 		if err != nil && keys != nil {
 			t.Error("keys with an error")
+		}
+		if err != nil {
+			for word := range strings.FieldsSeq(err.Error()) {
+				word = strings.Trim(word, ":,;")
+				if _, no := strconv.ParseUint(word, 10, 32); no != nil && !slices.Contains(strings.Fields(vocabulary), word) {
+					t.Errorf("%q: the error says %q: %v", text, word, err)
+				}
+			}
 		}
 		for n, k := range keys {
 			if n == 0 || k.Hex == "" || len(k.Hex)%2 != 0 {

@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -34,7 +35,7 @@ func kinds() map[string]struct {
 //	# the key of 192.0.2.1
 //	7 AES128 HEX:00112233445566778899aabbccddeeff
 //
-// The error names the line, and never the key.
+// The error names the line, and shows no word of it: whoever swaps two has a key there.
 func ParseKeys(data []byte) (Keys, error) {
 	keys := Keys{}
 	n := 0
@@ -62,11 +63,11 @@ func parseKey(fields []string) (uint32, Key, error) {
 	}
 	number, err := strconv.ParseUint(fields[0], 10, 32)
 	if err != nil || number == 0 {
-		return 0, Key{}, fmt.Errorf("the number of a key is from 1, not %.20q", fields[0])
+		return 0, Key{}, errors.New("the number of a key is from 1")
 	}
 	kind, ok := kinds()[strings.ToUpper(fields[1])]
 	if !ok {
-		return 0, Key{}, fmt.Errorf("key %d: no kind %.20q; want AES128, AES256, SHA256 or SHA1", number, fields[1])
+		return 0, Key{}, fmt.Errorf("key %d: no kind of that name; want AES128, AES256, SHA256 or SHA1", number)
 	}
 	raw := []byte(strings.TrimPrefix(fields[2], "ASCII:"))
 	if h, ok := strings.CutPrefix(fields[2], "HEX:"); ok {
@@ -75,7 +76,7 @@ func parseKey(fields []string) (uint32, Key, error) {
 		}
 	}
 	if len(raw) == 0 || kind.length != 0 && len(raw) != kind.length {
-		return 0, Key{}, fmt.Errorf("key %d: %d bytes, %s needs %d", number, len(raw), fields[1], max(kind.length, 1))
+		return 0, Key{}, fmt.Errorf("key %d: %d bytes, %s needs %d", number, len(raw), strings.ToUpper(fields[1]), max(kind.length, 1))
 	}
 	return uint32(number), Key{kind.name, hex.EncodeToString(raw)}, nil
 }

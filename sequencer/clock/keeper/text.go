@@ -76,13 +76,14 @@ func quoted(s string) string {
 	return b.String()
 }
 
-// hash is that of the configuration with the keys that it uses.
+// hash is that of the configuration with the kinds of the keys that it uses. Not with the
+// keys: a trail is shown to others, who could try what they guess.
 func (c *Config) hash(keys Keys) string {
 	var b bytes.Buffer
 	b.WriteString(c.Text())
 	for _, s := range c.Servers {
 		if k, ok := keys[s.Key]; ok {
-			fmt.Fprintf(&b, "%d %s %s\n", s.Key, k.Kind, k.Hex)
+			fmt.Fprintf(&b, "%d %s\n", s.Key, k.Kind)
 		}
 	}
 	h := sha256.Sum256(b.Bytes())
