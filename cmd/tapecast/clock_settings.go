@@ -36,7 +36,7 @@ func sourceSettings(c *keeper.Config) []settings.Setting {
 		{Name: "faulty", Value: settings.Number(&c.Faulty, "N", 0, 4), Usage: "how many of the servers may lie: fewer than half"},
 		{Name: "keys", Value: settings.Text(&c.Keys, "FILE"), Usage: "keys of the servers, as chronyd's: 7 AES128 HEX:..."},
 		{Name: "poll", Value: settings.Duration(&c.Poll), Usage: "time between questions to a server, 1s to 1024s"},
-		{Name: "timeout", Value: settings.Duration(&c.Timeout), Usage: "for an answer"},
+		{Name: "timeout", Value: settings.Duration(&c.Timeout), Usage: "for an answer, at most 5s"},
 		{Name: "address", Value: settings.Text(&c.Local, "ADDR"), Usage: "address of this host to ask from; the route's"},
 		{Name: "chronyd", Value: settings.Text(&c.Chronyd, "ADDR:PORT"), Usage: "chronyd's command port, for host; none: ask the kernel alone"},
 		{Name: "ptp-device", Value: settings.Text(&c.PTP.Device, "FILE"), Usage: "hardware clock, such as /dev/ptp0, for ptp"},

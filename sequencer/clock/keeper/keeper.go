@@ -319,6 +319,7 @@ func (k *Keeper) tick() {
 	if a.State != state {
 		k.tellOf(audit.KindState, StateName(a.State)+": "+k.est.Cause)
 	}
+	k.name()
 	if ahead := k.est.Leaps.Ahead(); ahead != k.leaping {
 		k.leaping = ahead
 		k.tellOf(audit.KindLeap, map[bool]string{true: "a leap second was announced for the end of the month", false: "the leap second has passed"}[ahead])

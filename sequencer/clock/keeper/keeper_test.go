@@ -212,6 +212,34 @@ func TestAuditor(t *testing.T) {
 	}
 }
 
+// TestNamed: a server that comes to be a liar is told of and recorded, and when it agrees
+// again that is too.
+func TestNamed(t *testing.T) {
+	t.Parallel()
+	all, c := servers(t, 3, 1)
+	c.Sources, c.Audit = []string{SourceNTP}, t.TempDir()
+	all[1].offset.Store(int64(300 * time.Millisecond))
+	r := run(t, c)
+	lies, agrees := all[1].address()+" lies", all[1].address()+" agrees"
+	if e := r.until(lies); e.Kind != "alarm" {
+		t.Errorf("%+v", e)
+	}
+	all[1].offset.Store(0)
+	r.until(agrees)
+	r.end()
+	told := map[string]int{}
+	for _, rec := range records(t, c.Audit) {
+		for _, what := range []string{" lies", " agrees", lies, agrees} {
+			if rec.Kind == audit.KindAlarm && strings.Contains(rec.Text, what) {
+				told[what]++
+			}
+		}
+	}
+	if told[lies] != 1 || told[agrees] != 1 || told[" lies"] != 1 || told[" agrees"] != 1 {
+		t.Errorf("the trail has %v", told)
+	}
+}
+
 // TestLocal: the host's clock promises nothing, and has a trail that says so.
 func TestLocal(t *testing.T) {
 	c := Default()

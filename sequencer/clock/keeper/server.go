@@ -29,6 +29,7 @@ type server struct {
 	reason string // why the last answer was not used
 	asked  uint64
 	used   uint64
+	liar   bool // was told of as one
 }
 
 // An answer is what a question came to.
@@ -197,5 +198,20 @@ func (k *Keeper) judge() {
 		k.tellOf(audit.KindAlarm, k.alarm)
 	case k.alarm == "" && was != "":
 		k.tellOf(audit.KindAlarm, "servers and the time told meet again")
+	}
+}
+
+// name tells of servers that no set of honest ones can have, and of those that agree
+// again.
+func (k *Keeper) name() {
+	for i, s := range k.servers {
+		switch v := k.est.Verdict(i); {
+		case v == estimate.Liar && !s.liar:
+			s.liar = true
+			k.tellOf(audit.KindAlarm, "server "+s.address+" lies: it is in no set of servers that may all be honest")
+		case v == estimate.Agrees && s.liar:
+			s.liar = false
+			k.tellOf(audit.KindAlarm, "server "+s.address+" agrees with the others again")
+		}
 	}
 }
