@@ -53,8 +53,8 @@ type Trail struct {
 }
 
 // Open goes on with the trail in the directory, which is made if need be, with h as
-// the next record. A block that a crash left half-written is cut off, and that is
-// recorded; other damage is an error, and nothing is written. ErrBusy says that
+// the next record. A block that a crash left half-written is cut off, a file without a
+// whole head put aside, and that is recorded; other damage is an error, and nothing is written. ErrBusy says that
 // another process writes there.
 func Open(dir string, h Header, now wire.Nanos) (*Trail, error) {
 	first := Record{Kind: KindHeader, UTC: int64(now), Header: &h}
@@ -72,13 +72,9 @@ func Open(dir string, h Header, now wire.Nanos) (*Trail, error) {
 	if t.lock, err = hold(dir); err != nil {
 		return nil, err
 	}
-	torn, err := t.resume()
-	if err != nil {
+	if err := t.resume(); err != nil {
 		t.lock.Close()
 		return nil, err
-	}
-	if torn > 0 {
-		t.Put(Record{Kind: KindLost, UTC: int64(now), Count: uint64(torn), Text: "bytes of a block that was half-written when the program ended"})
 	}
 	t.Put(first)
 	return t, nil
@@ -97,36 +93,45 @@ func hold(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// resume finds the last hash, and cuts a torn block off the last file.
-func (t *Trail) resume() (torn int64, err error) {
+// resume finds the last hash. A torn block is cut off the last file, a file without a
+// whole head is put aside, and the trail says so.
+func (t *Trail) resume() error {
 	files, err := Files(t.dir)
 	if err != nil || len(files) == 0 {
-		return 0, err
+		return err
 	}
 	last := files[len(files)-1]
+	if st, err := os.Stat(last); err == nil && st.Size() < int64(fileHead) {
+		t.torn(st.Size(), "bytes of a file that was only begun when the program ended")
+		if err := os.Rename(last, last+".torn-0"); err != nil {
+			return err
+		}
+		return t.resume()
+	}
 	r, err := openFile(last)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer r.close()
-	for {
-		_, err := r.next()
-		if err == errEnd {
-			break
-		}
-		if err == errTorn {
-			if torn, err = cut(r); err != nil {
-				return 0, err
-			}
-			break
-		}
-		if err != nil {
-			return 0, err
-		}
+	for err == nil {
+		_, err = r.next()
+	}
+	if err == errTorn {
+		var n int64
+		n, err = cut(r)
+		t.torn(n, "bytes of a block that was half-written when the program ended")
+	}
+	if err != nil && err != errEnd {
+		return err
 	}
 	t.last, t.end, t.day = r.last, r.offset, day(last)
 	t.file, err = os.OpenFile(last, os.O_WRONLY|os.O_APPEND, 0)
-	return torn, err
+	return err
+}
+
+// torn notes what a crash left, and was put aside.
+func (t *Trail) torn(bytes int64, what string) {
+	t.Put(Record{Kind: KindLost, UTC: int64(t.when), Count: uint64(bytes), Text: what})
 }
 
 // cut takes a torn block off the end of a file, and keeps it beside it: should it
@@ -172,7 +177,8 @@ func (t *Trail) Lost() uint64 { return t.dropped.Load() }
 // next one.
 func (t *Trail) Step(now wire.Nanos) error {
 	t.mu.Lock()
-	due := len(t.pending) >= blockRecords || len(t.pending) > 0 && now >= t.when+blockEvery
+	waited := now >= t.when+blockEvery || now < t.when // the clock was set back
+	due := len(t.pending) >= blockRecords || len(t.pending) > 0 && waited
 	t.mu.Unlock()
 	if !due {
 		return nil
@@ -247,21 +253,42 @@ func (t *Trail) rotate(now wire.Nanos) error {
 		return nil
 	}
 	name := filepath.Join(t.dir, "clock-"+today+".trail")
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_EXCL, 0o640)
-	if err != nil {
+	head := append([]byte(magic), t.last[:]...)
+	if err := t.begin(name, head); err != nil {
 		return err
 	}
-	head := append([]byte(magic), t.last[:]...)
-	if _, err := f.Write(head); err != nil {
-		f.Close()
-		_ = os.Remove(name)
-		return err
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return errors.Join(err, os.Remove(name))
 	}
 	if t.file != nil {
 		t.file.Close()
 	}
 	t.file, t.day, t.last, t.end = f, today, sha256.Sum256(head), int64(fileHead)
 	return syncDir(t.dir)
+}
+
+// begin makes a file that has only its head. It gets its name when the head is on the
+// disk: no crash leaves a file of that name without one.
+func (t *Trail) begin(name string, head []byte) error {
+	if _, err := os.Lstat(name); err == nil {
+		return fmt.Errorf("%s: %w", name, os.ErrExist)
+	}
+	beside := filepath.Join(t.dir, "clock.trail.new")
+	f, err := os.OpenFile(beside, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
+	if err != nil {
+		return err
+	}
+	if _, err = f.Write(head); err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(beside, name)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(beside))
+	}
+	return nil
 }
 
 // block appends one block, or leaves the file as it was.

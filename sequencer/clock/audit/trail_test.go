@@ -265,6 +265,85 @@ func TestTorn(t *testing.T) {
 	}
 }
 
+// TestTornHead: a file of which a crash left less than its head is put aside, and the
+// trail goes on behind the one before.
+func TestTornHead(t *testing.T) {
+	for _, keep := range []int{0, 1, fileHead - 1} {
+		dir := t.TempDir()
+		small(t, dir)
+		last := files(t, dir)[1]
+		rest := read(t, last)[:keep]
+		if err := os.WriteFile(last, rest, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := open(t, dir, midnight+100e9).Close(midnight + 110e9); err != nil {
+			t.Fatal(err)
+		}
+		notes := 0
+		s, err := Walk(dir, func(r *Record) error {
+			if r.Kind == KindLost {
+				notes++
+			}
+			return nil
+		})
+		if err != nil || !s.Ended || s.Files != 2 || s.Lost != uint64(keep) || notes != 1 {
+			t.Errorf("cut to %d bytes: %+v with %d notes, %v", keep, s, notes, err)
+		}
+		if aside := read(t, last+".torn-0"); !bytes.Equal(aside, rest) {
+			t.Errorf("cut to %d bytes: put aside %d", keep, len(aside))
+		}
+	}
+}
+
+// TestNamedLast: a file of the day has its whole head when it gets its name: until
+// then nothing is in the trail's way.
+func TestNamedLast(t *testing.T) {
+	dir := t.TempDir()
+	tr := open(t, dir, midnight-30e9)
+	if err := tr.Step(midnight - 20e9); err != nil {
+		t.Fatal(err)
+	}
+	beside := filepath.Join(dir, "clock.trail.new")
+	if err := os.Mkdir(beside, 0o700); err != nil { // so that no head can be written
+		t.Fatal(err)
+	}
+	tr.Put(Record{Kind: KindState, UTC: int64(midnight), Text: "state"})
+	if err := tr.Step(midnight); err == nil || len(files(t, dir)) != 1 {
+		t.Errorf("%v: %v", err, files(t, dir))
+	}
+	if err := os.Remove(beside); err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	// What a crash before the new name leaves.
+	if err := os.WriteFile(beside, []byte(magic), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(tr.Step(midnight), tr.Close(midnight+10e9)); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := Verify(dir, ""); err != nil || s.Files != 2 || s.Lost != 0 || !s.Ended {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if _, err := os.Lstat(beside); err == nil {
+		t.Error("the file of no name is still there")
+	}
+}
+
+// TestSetBack: records do not wait for a time that the clock was set back from.
+func TestSetBack(t *testing.T) {
+	dir := t.TempDir()
+	tr := open(t, dir, midnight+86400e9)
+	if err := tr.Step(midnight); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := Verify(dir, ""); err != nil || s.Records != 1 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if err := tr.Close(midnight); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestDamagedIsNotContinued: nothing is written behind damage.
 func TestDamagedIsNotContinued(t *testing.T) {
 	dir := t.TempDir()
