@@ -58,7 +58,9 @@ func (k *Keeper) write() {
 	for {
 		select {
 		case <-tick.C:
+			k.writing.Store(k.counter.Now())
 			k.failed(k.unwritten, k.trail.Step(k.now()))
+			k.writing.Store(0)
 		case <-k.ended:
 			k.over = k.trail.Close(k.now())
 			k.failed(k.unwritten, k.over)
@@ -66,6 +68,32 @@ func (k *Keeper) write() {
 		}
 	}
 }
+
+// slowest is how long a disk may take for a block before that is told, ns.
+const slowest = 10 * int64(time.Second)
+
+// errHangs says that the trail's loop waits for the disk.
+var errHangs = fmt.Errorf("the disk has not answered for %v", time.Duration(slowest))
+
+// watchTrail has control tell of what the trail's loop cannot, because it hangs, and of
+// records that are lost: once while that goes on.
+func (k *Keeper) watchTrail(counter int64) {
+	if k.trail == nil {
+		return
+	}
+	var err error
+	if since := k.writing.Load(); since != 0 && counter-since > slowest {
+		err = errHangs
+	}
+	k.failed(k.hanging, err)
+	lost := k.trail.Lost()
+	if lost > k.gone && !k.losing {
+		k.tellOf(audit.KindAlarm, lostText(lost))
+	}
+	k.losing, k.gone = lost > k.gone, lost
+}
+
+func lostText(n uint64) string { return fmt.Sprintf("the audit trail has lost %d records", n) }
 
 // Err is what the trail could not take when it was closed, once the loops have ended.
 func (k *Keeper) Err() error { return k.over }
@@ -98,10 +126,21 @@ func (k *Keeper) failed(of *trouble, err error) {
 // troubles is what cannot be written now, empty when all can.
 func (k *Keeper) troubles() string {
 	var all []string
-	for _, t := range [...]*trouble{k.unwritten, k.unshown} {
+	for _, t := range [...]*trouble{k.unwritten, k.hanging, k.unshown} {
 		if text := *t.text.Load(); text != "" {
 			all = append(all, text)
 		}
 	}
+	if n := k.lostRecords(); n > 0 {
+		all = append(all, lostText(n))
+	}
 	return strings.Join(all, "; ")
+}
+
+// lostRecords is how many records the trail has dropped.
+func (k *Keeper) lostRecords() uint64 {
+	if k.trail == nil {
+		return 0
+	}
+	return k.trail.Lost()
 }

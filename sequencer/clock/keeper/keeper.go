@@ -55,12 +55,15 @@ type Keeper struct {
 	stamps  uint64
 	against uint // servers whose last answer excludes the time told
 	alarm   string
-	kept    bool // was synchronised once
-	leaping bool // a leap second was announced
+	kept    bool   // was synchronised once
+	leaping bool   // a leap second was announced
+	gone    uint64 // records that the trail had lost at the last anchor
+	losing  bool   // and it was losing more
 
-	running            atomic.Bool
-	unwritten, unshown *trouble // of the trail, and of the file
-	over               error    // of the trail's end
+	running                     atomic.Bool
+	unwritten, hanging, unshown *trouble     // of the trail twice, and of the file
+	writing                     atomic.Int64 // counter when the trail's loop went to the disk, 0: it is back
+	over                        error        // of the trail's end
 }
 
 // New opens what the configuration names; a *ConfigError says what cannot be opened.
@@ -81,7 +84,8 @@ func New(cfg Config, opt Options) (*Keeper, error) {
 	k := &Keeper{
 		cfg: cfg, opt: opt, clock: c, counter: source.NewCounter(c.Base()), force: c.Anchor(), keys: keys,
 		answers: make(chan answer, 256), news: make(chan struct{}, 1), begun: make(chan struct{}), ready: make(chan struct{}), ended: make(chan struct{}),
-		unwritten: newTrouble("the audit trail", "coverage is lost if that lasts"), unshown: newTrouble("the clock's file", "receivers of this host see no clock"),
+		unwritten: newTrouble("the audit trail", "coverage is lost if that lasts"),
+		hanging:   newTrouble("the audit trail", "coverage is lost if that lasts"), unshown: newTrouble("the clock's file", "receivers of this host see no clock"),
 	}
 	if cfg.File != "" {
 		k.shift = counterOffset(k.counter)
@@ -320,6 +324,7 @@ func (k *Keeper) tick() {
 		k.tellOf(audit.KindState, StateName(a.State)+": "+k.est.Cause)
 	}
 	k.name()
+	k.watchTrail(counter)
 	if ahead := k.est.Leaps.Ahead(); ahead != k.leaping {
 		k.leaping = ahead
 		k.tellOf(audit.KindLeap, map[bool]string{true: "a leap second was announced for the end of the month", false: "the leap second has passed"}[ahead])

@@ -353,3 +353,44 @@ func TestTrouble(t *testing.T) {
 		t.Errorf("%q, %d events more", s, len(r.events))
 	}
 }
+
+// TestTrailHangs: a disk that does not answer is told of by the loop that does not wait
+// for it, and so are records that are lost meanwhile, once.
+func TestTrailHangs(t *testing.T) {
+	c := Default()
+	c.Sources, c.Audit = []string{SourceLocal}, t.TempDir()
+	var told []string
+	k, err := New(c, Options{OnEvent: func(e Event) { told = append(told, e.Kind+": "+e.Text) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close()
+	k.writing.Store(1)
+	k.watchTrail(1 + slowest)
+	if len(told) != 0 {
+		t.Errorf("too early: %q", told)
+	}
+	for range 2 {
+		k.watchTrail(2 + slowest)
+	}
+	if len(told) != 1 || !strings.Contains(told[0], "alarm: the audit trail cannot be written") || !strings.Contains(k.troubles(), errHangs.Error()) {
+		t.Errorf("%q, %q", told, k.troubles())
+	}
+	for range audit.MaxPending + 5 {
+		k.put(audit.Record{Kind: audit.KindState})
+		if k.trail.Lost() > 0 {
+			k.watchTrail(3 + slowest)
+		}
+	}
+	k.tell(4 + slowest)
+	if s := k.Status(); len(told) != 2 || !strings.Contains(told[1], "has lost") || s.Lost < 5 || !strings.Contains(s.Trouble, lostText(s.Lost)) {
+		t.Errorf("%q, %d lost, %q", told, s.Lost, s.Trouble)
+	}
+	if k.writing.Store(0); k.trail.Step(k.now()) != nil {
+		t.Error("the disk is there again")
+	}
+	k.watchTrail(5 + slowest)
+	if k.tell(6 + slowest); strings.Contains(k.Status().Trouble, errHangs.Error()) || k.Status().Lost == 0 {
+		t.Errorf("%+v", k.Status())
+	}
+}

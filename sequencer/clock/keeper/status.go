@@ -26,6 +26,7 @@ type Status struct {
 	Leap    bool           `json:"leap_ahead"`
 	Alarm   string         `json:"alarm,omitempty"`
 	Trouble string         `json:"trouble,omitempty"` // what trail and file cannot write, and why
+	Lost    uint64         `json:"audit_lost"`        // records that the trail had to drop
 	Servers []ServerStatus `json:"servers"`
 	Shared  *Shared        `json:"anchor,omitempty"` // for receivers of this host
 	Written time.Time      `json:"written"`          // by the host's clock, in a file
@@ -100,7 +101,7 @@ func (k *Keeper) tell(counter int64) {
 	s := &Status{
 		UTC: int64(now), State: StateName(c.State), Cause: k.est.Cause, Source: k.from,
 		Missing: k.missing, Bound: k.force.Bound(counter), Offset: k.offset(), Host: host.UnixNano() - k.force.At(int64(host.Sub(k.clock.Base()))),
-		TAI: c.TAI, ID: c.ID, Leap: k.est.Leaps.Ahead(), Alarm: k.alarm, Trouble: k.troubles(),
+		TAI: c.TAI, ID: c.ID, Leap: k.est.Leaps.Ahead(), Alarm: k.alarm, Trouble: k.troubles(), Lost: k.lostRecords(),
 	}
 	if !s.Promised() {
 		s.Bound = -1
