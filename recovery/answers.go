@@ -34,6 +34,9 @@ func (a *answers) Packets(id uint32, b []byte) {
 			continue
 		}
 		b = b[len(p):]
+		if from == Follow {
+			(*Subscriber)(a).leap(p)
+		}
 		if (p.Type() == wire.TypeSnapshot) == (from == Snapshot) {
 			a.stream.Put(p, from, 0, a.now)
 		}

@@ -1,8 +1,10 @@
 package recovery
 
 import (
+	"slices"
 	"testing"
 
+	"github.com/tapecast/tapecast/feed/wire"
 	"github.com/tapecast/tapecast/recovery/retransmit"
 )
 
@@ -62,5 +64,56 @@ func TestRefusedIsNotGone(t *testing.T) {
 	}
 	if s.stats.Lost != 5 {
 		t.Errorf("%d lost after all attempts", s.stats.Lost)
+	}
+}
+
+// A follower's second server passes over, without a word, what the first one said it
+// had lost: that is noticed, it is followed elsewhere, and in the end it is lost.
+func TestFollowerNoticesALeap(t *testing.T) {
+	s, rec, m := newFound(t, Config{Servers: []string{"one", "two"}, TCP: true, Attempts: 3})
+	a, _, c, d := m.publish(2), m.publish(2), m.publish(2), m.publish(1)
+	s.stream.next, s.stream.edge, s.stream.epoch = 1, 1, a.Epoch()
+	s.conn.phase, s.conn.epoch, s.follow = up, a.Epoch(), 1
+	s.stream.Put(a, Follow, 0, 1)
+	(*answers)(s).Unavailable(1, 3, 4, retransmit.CauseGone)
+	s.stream.Put(c, Follow, 0, 1)
+	for n, now := 1, wire.Nanos(2); s.stats.Lost == 0; n, now = n+1, now+ms {
+		s.drop(true, now)
+		s.conn.server, s.conn.phase, s.follow = 1, up, uint32(1+n)
+		for i := range s.stream.gaps.list {
+			s.stream.gaps.list[i].ask = s.follow // as pursue does
+		}
+		if s.tcpGaps(now); s.conn.phase != up {
+			t.Fatalf("try %d: hung up before anything came", n)
+		}
+		(*answers)(s).Packets(s.follow, append(slices.Clone([]byte(c)), d...))
+		if s.tcpGaps(now); s.conn.phase == up || n > 3 {
+			t.Fatalf("try %d: it stays with a server that passed over 3..4; gaps %+v", n, s.stream.gaps.list)
+		}
+	}
+	if s.stats.Lost != 2 || rec.total != 5 || s.conn.failed != 3 {
+		t.Errorf("%d lost, %d delivered, %d failed", s.stats.Lost, rec.total, s.conn.failed)
+	}
+}
+
+// A server that names what it lacks of a follow, or brings it, does not leap.
+func TestFollowerKeepsItsServer(t *testing.T) {
+	for _, names := range []bool{false, true} {
+		s, rec, m := newFound(t, Config{Servers: []string{"one", "two"}, TCP: true})
+		a, b, c := m.publish(2), m.publish(2), m.publish(2)
+		s.stream.next, s.stream.edge, s.stream.epoch = 1, 1, a.Epoch()
+		s.conn.phase, s.conn.epoch, s.follow = up, a.Epoch(), 1
+		s.stream.expose(7, 1)
+		s.stream.gaps.list[0].ask = 1
+		(*answers)(s).Packets(1, a)
+		if names {
+			(*answers)(s).Unavailable(1, 3, 4, retransmit.CauseGone)
+		} else {
+			(*answers)(s).Packets(1, b)
+		}
+		(*answers)(s).Packets(1, c)
+		if s.leapt || rec.total == 6 == names {
+			t.Errorf("names %v: leapt %v, %d delivered", names, s.leapt, rec.total)
+		}
 	}
 }

@@ -22,6 +22,7 @@ type Subscriber struct {
 	join        bool               // ActJoin is to be given
 	definitions definitions
 	follow      uint32 // the open-ended request, 0 none
+	leapt       bool   // its server passed over what is missing first, without a word
 	followAt    wire.Nanos
 	learnAt     wire.Nanos // not before: log in again to learn a cut
 	learns      int        // such logins since the epoch learnt
@@ -108,6 +109,9 @@ func (s *Subscriber) repair(now wire.Nanos) wire.Nanos {
 // that connections before it left, which it fills. Any other means that the connection
 // is of no use.
 func (s *Subscriber) tcpGaps(now wire.Nanos) wire.Nanos {
+	if s.leapt {
+		s.leave(now)
+	}
 	for i := range s.stream.gaps.list {
 		if x := &s.stream.gaps.list[i]; x.lost == 0 && x.gone == 0 && x.ask == 0 && s.conn.phase == up && s.follow != 0 {
 			s.stream.forget(now)
@@ -117,6 +121,29 @@ func (s *Subscriber) tcpGaps(now wire.Nanos) wire.Nanos {
 		}
 	}
 	return never
+}
+
+// leap notes that p, which the follow brings next, is behind what is missing first and
+// what its server did not name: a follow is in order, so this one will not bring that.
+func (s *Subscriber) leap(p wire.Packet) {
+	t := s.stream
+	if p.Type() != wire.TypeSequenced || p.Epoch() != t.epoch || p.First() <= t.next || len(t.gaps.list) == 0 {
+		return
+	}
+	x := &t.gaps.list[0]
+	s.leapt = s.leapt || x.first == t.next && x.ask == s.follow && x.lost == 0 && x.gone>>s.conn.server&1 == 0
+}
+
+// leave follows elsewhere after a leap, which counts as a whole attempt.
+func (s *Subscriber) leave(now wire.Nanos) {
+	s.leapt, s.conn.useful = false, false // so that two such servers are not dialled without pause
+	if list := s.stream.gaps.list; len(list) > 0 && list[0].first == s.stream.next {
+		s.count(&list[0])
+		list[0].charge(wholeTry, s.cfg.Attempts, CauseAttempts)
+	}
+	s.drop(true, now)
+	s.elsewhere(0, now)
+	s.stream.drain(now)
 }
 
 // learnCut logs in again when an epoch was heard of whose cut no line announced.
