@@ -8,10 +8,11 @@ import (
 // definitions is how far a receiver is that must know all instruments before it
 // takes messages about them.
 type definitions struct {
-	needed bool
-	id     uint32     // the request under way
-	retry  wire.Nanos // when to ask
-	early  bool       // they came before the stream was where it is to begin: retry is for the case that no line says when it is
+	needed  bool
+	id      uint32     // the request under way
+	retry   wire.Nanos // when to ask
+	early   bool       // they came before the stream was where it is to begin: retry is for the case that no line says when it is
+	reached wire.Nanos // when it was known to be there; 0 not yet
 }
 
 // welcomed takes a server's answer to the login: where the channel is, what our
@@ -129,7 +130,10 @@ func (s *Subscriber) define(now wire.Nanos) wire.Nanos {
 	if !d.needed || d.id != 0 || s.conn.phase != up {
 		return never
 	}
-	if reached := d.early && s.stream.edge > s.stream.next; now < d.retry && !reached {
+	if d.early && d.reached == 0 && s.stream.edge > s.stream.next {
+		d.reached, d.retry = now, now
+	}
+	if now < d.retry {
 		return d.retry
 	}
 	id := s.newID()
@@ -140,14 +144,24 @@ func (s *Subscriber) define(now wire.Nanos) wire.Nanos {
 }
 
 // defined takes the end of the definitions, which are as of asOf. Where the stream is
-// to begin later, more may be defined before it does: they are asked for again.
+// to begin later, more may be defined before it does: they are asked for again. Once it
+// is there, a server that is behind has Config.Patience to come so far too.
 func (s *Subscriber) defined(asOf uint64) {
-	s.definitions.id = 0
-	if asOf+1 < s.stream.next && !s.stream.end {
-		s.definitions.early, s.definitions.retry = true, s.now+s.cfg.RetryMax
-		return
+	d := &s.definitions
+	d.id = 0
+	end := d.reached + s.cfg.Patience
+	switch {
+	case asOf+1 >= s.stream.next || s.stream.end:
+		s.open()
+	case d.reached == 0:
+		d.early, d.retry = true, s.now+s.cfg.RetryMax
+	case s.now < end:
+		waited := s.now - d.reached
+		d.retry = min(s.now+min(max(waited, s.cfg.RetryMin), s.cfg.RetryMax), end)
+		s.conn.behind = waited >= s.cfg.AskTimeout
+	default:
+		s.undefinedFrom(asOf + 1)
 	}
-	s.open()
 }
 
 // open lets messages through.
@@ -163,7 +177,12 @@ func (s *Subscriber) undefined(r retransmit.Refusal) {
 		s.definitions.retry = s.now + max(r.RetryAfter, s.cfg.RetryMin)
 		return
 	}
-	s.stream.emit(Event{Kind: EventAlert, Cause: CauseUnavailable, First: 1, Last: s.stream.next - 1, Now: s.now})
+	s.undefinedFrom(1)
+}
+
+// undefinedFrom goes on without what was defined from first on, and says so.
+func (s *Subscriber) undefinedFrom(first uint64) {
+	s.stream.emit(Event{Kind: EventAlert, Cause: CauseUnavailable, First: first, Last: s.stream.next - 1, Now: s.now})
 	s.open()
 }
 
