@@ -78,3 +78,28 @@ func TestPrewriteFails(t *testing.T) {
 		}
 	}
 }
+
+// Of segments that are written ahead, recovery and the list of sessions read no more
+// than the page with the header.
+func TestPrewrittenAreNotRead(t *testing.T) {
+	o := journal.Options{SegmentBytes: 64 << 10, Prewrite: 256 << 10}
+	fs := journaltest.New()
+	r := mustStart(t, o, fs)
+	defer r.w.Close()
+	fs.Record()
+	if _, err := journal.Recover(r.o); err != nil {
+		t.Fatal(err)
+	}
+	looks := map[string]int{}
+	for _, op := range fs.Ops() {
+		if op.Call == "ReadAt" && filepath.Base(op.Path) != "00000001.tcj" {
+			looks[filepath.Base(op.Path)]++
+			if op.Length > 4<<10 {
+				t.Errorf("read %d bytes of %s", op.Length, op.Path)
+			}
+		}
+	}
+	if len(looks) != 4 {
+		t.Errorf("looked at %v, want 4 segments", looks)
+	}
+}

@@ -213,11 +213,12 @@ func (s *scan) finish(reason string) {
 
 // begun reports whether any segment from id on has a header.
 func (s *scan) begun(id uint64) (bool, error) {
+	r := segmentReader{fs: s.fs, dir: s.dir}
+	defer r.close()
 	for _, later := range s.ids {
 		if later < id {
 			continue
 		}
-		r := segmentReader{fs: s.fs, dir: s.dir}
 		err := r.open(later)
 		var ok bool
 		if err == nil {
@@ -225,7 +226,6 @@ func (s *scan) begun(id uint64) (bool, error) {
 			h, ok, err = r.header()
 			ok = ok && h.session == s.session
 		}
-		r.close()
 		if ok || err != nil {
 			return ok, err
 		}

@@ -13,6 +13,9 @@ import (
 // readBytes is the reader's buffer: at least two of the longest records.
 const readBytes = 1 << 20
 
+// pageBytes is what is read of a segment for its header: many are read for no more.
+const pageBytes = 4 << 10
+
 // segmentReader reads one segment file through a buffer of readBytes.
 type segmentReader struct {
 	fs   FS
@@ -54,7 +57,7 @@ func (r *segmentReader) forget() { r.buf = r.buf[:0] }
 // the next call.
 func (r *segmentReader) window(off int64, n int) ([]byte, error) {
 	if off < r.base || off+int64(n) > r.base+int64(len(r.buf)) {
-		if err := r.fill(off); err != nil {
+		if err := r.fill(off, readBytes); err != nil {
 			return nil, err
 		}
 	}
@@ -62,11 +65,11 @@ func (r *segmentReader) window(off int64, n int) ([]byte, error) {
 	return b[:min(n, len(b)):min(n, len(b))], nil
 }
 
-func (r *segmentReader) fill(off int64) error {
+func (r *segmentReader) fill(off, most int64) error {
 	if r.base == off && len(r.buf) > 0 && off+int64(len(r.buf)) == r.size {
 		return nil // the end of the file is in the buffer
 	}
-	want := int(min(readBytes, r.size)) // no more than the file: many are read for their header only
+	want := int(min(most, r.size))
 	if cap(r.buf) < want {
 		r.buf = make([]byte, want)
 	}
@@ -80,6 +83,9 @@ func (r *segmentReader) fill(off int64) error {
 
 // header reads the segment's header; false: there is none, and off stays 0.
 func (r *segmentReader) header() (h header, ok bool, err error) {
+	if err := r.fill(0, pageBytes); err != nil {
+		return h, false, err
+	}
 	b, err := r.window(0, headerLen)
 	if err != nil {
 		return h, false, err
