@@ -76,7 +76,7 @@ func (in *ingest) run() {
 // turn does one turn and reports whether there was anything to do.
 func (in *ingest) turn(now wire.Nanos, c wire.Clock) bool {
 	in.now = now
-	if in.promised && !clock.Promises(c.State) {
+	if in.promised && !in.seq.Ended() && !clock.Promises(c.State) { // after the end nothing is stamped
 		in.lapsed = true
 		in.stop.Store(true)
 	}

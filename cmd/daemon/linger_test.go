@@ -60,6 +60,11 @@ func TestLinger(t *testing.T) {
 		}
 	}
 	over(false, "at the end")
+	d.ingest.promised = true // and the clock has lapsed: nothing is stamped any more
+	over(false, "when the clock lapses after the end")
+	if d.ingest.lapsed {
+		t.Error("a clock that lapses after the end is an error")
+	}
 	now += linger - 1
 	over(false, "before Linger")
 	s, err := d.server.Accept(now, "peer")

@@ -71,7 +71,11 @@ func (d *Daemon) watch(ctx context.Context, clock *clockLoops, r Reporter) {
 			d.ingest.stop.Store(true)
 			stop = nil
 		case err := <-clock.over:
-			clock.err, clock.over = err, nil
+			clock.over = nil
+			if d.live.ended.Load() {
+				continue // repairs need no clock that promises
+			}
+			clock.err = err
 			d.ingest.stop.Store(true)
 		case e := <-d.events:
 			r.Clock(e)

@@ -91,7 +91,7 @@ func (c *Session) seal(now wire.Nanos, start int, id uint32, messages int) {
 	f := frame(c.out[start:])
 	f.seal(kind, id)
 	c.spoke = now
-	s.count.lastRequest.Store(int64(now)) // who is being answered still asks
+	s.count.asked(now) // who is being answered still asks
 	c.flow.take(now, len(f))
 	c.quota -= len(f)
 	c.count.Messages += uint64(messages)

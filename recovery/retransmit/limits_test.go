@@ -159,6 +159,10 @@ func TestTotalRequests(t *testing.T) {
 	if at := r.server.Stats().LastRequest; at != r.now+second {
 		t.Errorf("last request at %d", at)
 	}
+	b.Receive(r.now, appendRange(nil, 3, 1, 10)) // b looked at the clock before, and came after
+	if at := r.server.Stats().LastRequest; at != r.now+second {
+		t.Errorf("last request at %d, earlier than before", at)
+	}
 }
 
 // takes asks for the whole tape and returns how long it takes in virtual time.

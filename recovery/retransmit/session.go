@@ -176,7 +176,7 @@ func (c *Session) logIn(f frame) error {
 func (c *Session) request(now wire.Nanos, r request) error {
 	s, l := c.server, &c.server.cfg.Limits
 	s.count.requests.Add(1)
-	s.count.lastRequest.Store(int64(now))
+	s.count.asked(now)
 	c.count.Requests++
 	if r.id == 0 || slices.ContainsFunc(c.requests, func(o request) bool { return o.id == r.id }) {
 		return c.malformed(ErrBody)

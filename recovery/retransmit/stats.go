@@ -38,6 +38,16 @@ type counters struct {
 	lastRequest                          atomic.Int64
 }
 
+// asked keeps the latest now: connections come here in any order.
+func (c *counters) asked(now wire.Nanos) {
+	for {
+		last := c.lastRequest.Load()
+		if int64(now) <= last || c.lastRequest.CompareAndSwap(last, int64(now)) {
+			return
+		}
+	}
+}
+
 // dropped counts a connection that time ended.
 func (c *counters) dropped(err error) {
 	for _, d := range [...]struct {
