@@ -46,7 +46,7 @@
 //	1     version not supported                          no
 //	2     bad input name                                 no
 //	3     a connected program has this name              yes
-//	4     too many programs are connected                yes
+//	4     too many programs, or descriptors, are open    yes
 //	5     malformed frame                                no
 //	6     the sequence of a put skips messages           no
 //	7     a message is not well formed                   no
@@ -58,7 +58,7 @@
 // # Bounds
 //
 //	at the source                     when full
-//	programs connected       256      the next is refused
+//	programs connected       256      the next is refused; so is who leaves the journal too few descriptors
 //	received, not yet put    64 KiB   of a program: it is not read from
 //	to be sent               256 B    of a program: acks wait, and the newest wins
 //	without a hello          5 s      refused

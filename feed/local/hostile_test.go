@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"net"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // Programs that send garbage change nothing for one that does not.
@@ -43,6 +45,36 @@ func sendGarbage(t *testing.T, path string, rng *rand.Rand) {
 		conn.Write(appendHello(nil, "garbage"))
 	}
 	conn.Write(b)
+}
+
+// TestDescriptors: programs leave the journal the descriptors that it needs: who would take one of the
+// last is told to come again, and is taken when there are more.
+func TestDescriptors(t *testing.T) {
+	r := newRig(t)
+	var l unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil {
+		t.Fatal(err)
+	}
+	limit := func(n uint64) {
+		t.Helper()
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: n, Max: l.Max}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	defer limit(l.Cur)
+	free, err := unix.Dup(r.listener)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unix.Close(free)
+	limit(uint64(free) + spare)
+	conn := r.connect(appendHello(nil, "a"))
+	r.poll(1)
+	r.expectRefusal(conn, CodeClients)
+	limit(l.Cur)
+	conn = r.connect(appendHello(nil, "a"))
+	r.poll(1)
+	r.expect(conn, frameWelcome)
 }
 
 // FuzzConnection feeds a connection whatever comes, in two parts.

@@ -19,6 +19,7 @@ const (
 	helloTime  = 5e9 // ns until a peer must have said hello
 	idleAfter  = 1e6 // ns without anything to do after which Due waits
 	idleWait   = 1e5 // ns
+	spare      = 32  // descriptors that programs leave to the journal
 )
 
 // Source takes messages from programs that connect to a Unix socket. It is owned
@@ -131,18 +132,35 @@ func (s *Source) accept(now wire.Nanos) {
 
 func (s *Source) admit(fd int, now wire.Nanos) {
 	slot := slices.Index(s.peers[:], nil)
-	if slot < 0 {
-		s.refused.Add(1)
-		p := peer{fd: fd}
-		p.refuse(&Refusal{CodeClients, "256 programs are connected"})
-	}
-	if slot < 0 || s.add(fd, slot) != nil {
+	switch {
+	case slot < 0:
+		s.refuse(fd, "256 programs are connected")
+		return
+	case scarce(fd):
+		s.refuse(fd, "the daemon is short of file descriptors")
+		return
+	case s.add(fd, slot) != nil:
 		unix.Close(fd)
 		return
 	}
 	s.peers[slot] = newPeer(fd, now)
 	s.peers[slot].receive() // most have said hello already
 	s.high = max(s.high, slot+1)
+}
+
+// refuse says why there is no place for a program, for now.
+func (s *Source) refuse(fd int, text string) {
+	s.refused.Add(1)
+	p := peer{fd: fd}
+	p.refuse(&Refusal{CodeClients, text})
+	unix.Close(fd)
+}
+
+// scarce reports whether fewer than spare descriptors are left behind fd. The kernel
+// gives the lowest one that is free, so its number tells.
+func scarce(fd int) bool {
+	var l unix.Rlimit
+	return unix.Getrlimit(unix.RLIMIT_NOFILE, &l) == nil && uint64(fd)+spare >= l.Cur
 }
 
 // live is the slots that may be in use.
