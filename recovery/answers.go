@@ -26,6 +26,7 @@ func (a *answers) Packets(id uint32, b []byte) {
 		p, err := wire.Parse(b)
 		if err != nil {
 			a.stats.Bad++
+			a.definitions.torn = a.definitions.torn || from == Snapshot
 			n, err := wire.Peek(b)
 			if err != nil || n > len(b) {
 				return

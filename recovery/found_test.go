@@ -143,3 +143,26 @@ func TestGoneWaitsForWhoDoesNotAnswer(t *testing.T) {
 		t.Errorf("%d lost after %v, %d delivered", s.stats.Lost, s.now.Duration(), rec.total)
 	}
 }
+
+// Packets of a repair that come damaged are missing, and asked for again. Definitions
+// have no numbers that would tell: an answer of which a part came damaged is no answer.
+func TestDamagedDefinitions(t *testing.T) {
+	s, rec, m := newFound(t, Config{Servers: []string{"one"}, Attempts: 2})
+	p := m.publish(1)
+	s.now, s.stream.next, s.stream.edge, s.stream.epoch = 1, 2, 2, p.Epoch()
+	s.conn.phase, s.stream.shut, s.definitions.needed, s.definitions.id = up, true, true, 7
+	snapshot := append([]byte(nil), p...)
+	snapshot[len(snapshot)-1] ^= 1
+	a := (*answers)(s)
+	a.Packets(7, snapshot)
+	a.Done(7, 1)
+	if !s.stream.shut || s.definitions.id != 0 || s.definitions.retry != 1+s.cfg.RetryMin || len(rec.bad) != 0 {
+		t.Errorf("after damage: shut %v, definitions %+v", s.stream.shut, s.definitions)
+	}
+	s.definitions.id = 8
+	a.Packets(8, snapshot)
+	a.Done(8, 1)
+	if s.stream.shut || s.stats.Bad != 2 {
+		t.Errorf("after all attempts: shut %v, %d bad packets", s.stream.shut, s.stats.Bad)
+	}
+}

@@ -13,6 +13,8 @@ type definitions struct {
 	retry   wire.Nanos // when to ask
 	early   bool       // they came before the stream was where it is to begin: retry is for the case that no line says when it is
 	reached wire.Nanos // when it was known to be there; 0 not yet
+	torn    bool       // of those that came, some were damaged
+	spoiled int        // answers that were
 }
 
 // welcomed takes a server's answer to the login: where the channel is, what our
@@ -138,7 +140,7 @@ func (s *Subscriber) define(now wire.Nanos) wire.Nanos {
 	}
 	id := s.newID()
 	if s.conn.client.Definitions(id) == nil {
-		d.early, d.id, s.asks.progress = false, id, now
+		d.early, d.torn, d.id, s.asks.progress = false, false, id, now
 	}
 	return never
 }
@@ -151,6 +153,8 @@ func (s *Subscriber) defined(asOf uint64) {
 	d.id = 0
 	end := d.reached + s.cfg.Patience
 	switch {
+	case d.torn:
+		s.spoiled()
 	case asOf+1 >= s.stream.next || s.stream.end:
 		s.open()
 	case d.reached == 0:
@@ -168,6 +172,17 @@ func (s *Subscriber) defined(asOf uint64) {
 func (s *Subscriber) open() {
 	s.definitions.needed = false
 	s.stream.open(s.now)
+}
+
+// spoiled asks again for definitions of which some came damaged, Config.Attempts times
+// in all: whatever needs those that are missing could not be understood.
+func (s *Subscriber) spoiled() {
+	d := &s.definitions
+	if d.spoiled++; d.spoiled >= s.cfg.Attempts {
+		s.undefinedFrom(1)
+		return
+	}
+	d.retry = s.now + s.cfg.RetryMin
 }
 
 // undefined asks again, or goes on without when the server will never answer.
