@@ -73,7 +73,9 @@ func FuzzRecords(f *testing.F) {
 		}
 		_ = walk(c.record) // a verdict, whichever
 		s := Summary{First: records[0].UTC, Last: records[len(records)-1].UTC}
-		r, err := report(Terms{Limit: time.Millisecond, Window: time.Hour, Coverage: 0.9}, s, walk)
+		var e extent
+		_ = walk(e.record) // it has none
+		r, err := report(Terms{Limit: time.Millisecond, Window: time.Hour, Coverage: 0.9}, s, &e, walk)
 		if err != nil {
 			return
 		}

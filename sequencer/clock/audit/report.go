@@ -3,6 +3,7 @@ package audit
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -12,10 +13,11 @@ import (
 
 // Terms are what a report holds the trail against.
 type Terms struct {
-	Limit    time.Duration // largest error that a stamp may have
-	Window   time.Duration // what is judged at a time, at least a second
-	Coverage float64       // share of each window that must be within Limit, 0 to 1
-	From, To wire.Nanos    // UTC; 0: the trail's own beginning and end
+	Limit    time.Duration `json:"limit_ns"`  // largest error that a stamp may have
+	Window   time.Duration `json:"window_ns"` // what is judged at a time, at least a second
+	Coverage float64       `json:"coverage"`  // share of each window that must be within Limit, 0 to 1
+	From     wire.Nanos    `json:"from_utc"`  // 0: the trail's own beginning, as its first promise dates it
+	To       wire.Nanos    `json:"to_utc"`    // 0: the trail's own end
 }
 
 // Window is one part of the time of a report.
@@ -31,6 +33,7 @@ type Window struct {
 	Stamps    uint64  `json:"stamps"`      // made in it
 	Over      uint64  `json:"stamps_over"` // made in seconds without a promise within the limit
 	Compliant bool    `json:"compliant"`
+	bounds    []int64
 }
 
 // Point is one column of the plot: what some seconds had in common.
@@ -52,9 +55,10 @@ type Report struct {
 	Samples    map[string]uint64 `json:"samples"` // how many were used, or why not
 	Plot       []Point           `json:"plot"`
 	Compliant  bool              `json:"compliant"`
-	until      int64             // UTC: time before is counted
-	bounds     []int64
-	all        []int64
+	runs       []run             // of promised rows
+	until      int64             // UTC: the latest end of a run
+	all        []int64           // bounds
+	dots       map[int64]Point   // of the plot
 	widthOfDot int64
 }
 
@@ -84,35 +88,38 @@ func NewReport(dir string, t Terms) (*Report, error) {
 	if t.Window < time.Second || t.Limit <= 0 || t.Coverage < 0 || t.Coverage > 1 {
 		return nil, fmt.Errorf("%w: a limit above 0, windows of a second or more and a coverage from 0 to 1 are needed, not %v, %v, %v", ErrTerms, t.Limit, t.Window, t.Coverage)
 	}
-	s, err := Verify(dir, "")
+	var e extent
+	s, err := Walk(dir, e.record)
 	if err != nil {
 		return nil, err
 	}
-	return report(t, s, func(visit func(*Record) error) error {
+	return report(t, s, &e, func(visit func(*Record) error) error {
 		_, err := Walk(dir, visit)
 		return err
 	})
 }
 
 // report judges the records that walk gives.
-func report(t Terms, s Summary, walk func(visit func(*Record) error) error) (*Report, error) {
+func report(t Terms, s Summary, e *extent, walk func(visit func(*Record) error) error) (*Report, error) {
+	from, to := e.bounds()
 	if t.From == 0 {
-		t.From = wire.Nanos(s.First)
+		t.From = wire.Nanos(from)
 	}
 	if t.To == 0 {
-		t.To = wire.Nanos(s.Last)
+		t.To = wire.Nanos(to)
 	}
 	if n := (t.To - t.From) / wire.Nanos(t.Window); t.To <= t.From || n > mostWindows {
 		return nil, fmt.Errorf("%w: from %s to %s in windows of %v", ErrTerms, utcText(int64(t.From)), utcText(int64(t.To)), t.Window)
 	}
-	r := &Report{Terms: t, Trail: s, Samples: map[string]uint64{}}
+	r := &Report{Terms: t, Trail: s, Samples: map[string]uint64{}, dots: map[int64]Point{}}
+	for at := t.From; at < t.To; at += wire.Nanos(t.Window) {
+		r.Windows = append(r.Windows, Window{From: int64(at), To: int64(min(at+wire.Nanos(t.Window), t.To))})
+	}
 	r.widthOfDot = max(int64(t.To-t.From)/points, 1)
 	r.Total = Window{From: int64(t.From), To: int64(t.To)}
 	if err := walk(r.record); err != nil {
 		return nil, err
 	}
-	r.openWindow(int64(t.To) - 1)
-	r.closeWindow()
 	r.finish()
 	return r, nil
 }
@@ -142,103 +149,6 @@ func (r *Report) record(rec *Record) error {
 	return nil
 }
 
-// longestRow is how much time one row can cover, ns: that of a stalled loop covers
-// little.
-const longestRow = 2e9
-
-// second adds one row to the windows that it lies in, to the total and to the plot.
-// Time that an earlier row covered is not counted again.
-func (r *Report) second(utc int64, s *Second) {
-	from, end := max(utc, r.until, int64(r.Terms.From)), min(utc+min(s.To-s.From, longestRow), int64(r.Terms.To))
-	if from >= end {
-		return
-	}
-	r.until = end
-	stamps := s.Stamps
-	for from < end {
-		r.openWindow(from)
-		w := &r.Windows[len(r.Windows)-1]
-		to := min(end, w.To)
-		w.add(s, to-from, stamps, int64(r.Terms.Limit))
-		r.Total.add(s, to-from, stamps, int64(r.Terms.Limit))
-		if promised(s.State) {
-			r.bounds = append(r.bounds, s.Bound)
-		}
-		from, stamps = to, 0
-	}
-	if promised(s.State) {
-		r.all = append(r.all, s.Bound)
-	}
-	r.dot(max(utc, int64(r.Terms.From)), s)
-}
-
-// add takes length ns of a row.
-func (w *Window) add(s *Second, length int64, stamps uint64, limit int64) {
-	w.Stamps += stamps
-	if !promised(s.State) {
-		w.Over += stamps
-		return
-	}
-	w.Promised += float64(length)
-	w.Max, w.MaxOffset = max(w.Max, s.Bound), max(w.MaxOffset, max(s.Offset, -s.Offset))
-	if s.Bound > limit {
-		w.Over += stamps
-		return
-	}
-	w.Covered += float64(length)
-}
-
-func (r *Report) dot(utc int64, s *Second) {
-	at := int64(r.Terms.From) + (utc-int64(r.Terms.From))/r.widthOfDot*r.widthOfDot
-	p := Point{UTC: at, Bound: s.Bound, Offset: s.Offset}
-	if !promised(s.State) {
-		p.Bound = -1
-	}
-	if n := len(r.Plot); n > 0 && r.Plot[n-1].UTC == at {
-		last := &r.Plot[n-1]
-		if last.Bound >= 0 && (p.Bound < 0 || p.Bound > last.Bound) {
-			last.Bound = p.Bound
-		}
-		if max(p.Offset, -p.Offset) > max(last.Offset, -last.Offset) {
-			last.Offset = p.Offset
-		}
-		return
-	}
-	r.Plot = append(r.Plot, p)
-}
-
-// openWindow makes the last window that of utc. Windows without a row stay empty.
-func (r *Report) openWindow(utc int64) {
-	for n := len(r.Windows); n == 0 || utc >= r.Windows[n-1].To; n = len(r.Windows) {
-		from := int64(r.Terms.From)
-		if n > 0 {
-			from = r.closeWindow()
-		}
-		to := from + int64(r.Terms.Window)
-		to = min(to, int64(r.Terms.To))
-		r.Windows = append(r.Windows, Window{From: from, To: to})
-	}
-}
-
-// closeWindow judges the last window and returns its end.
-func (r *Report) closeWindow() (end int64) {
-	w := &r.Windows[len(r.Windows)-1]
-	r.judge(w, r.bounds)
-	r.bounds = r.bounds[:0]
-	return w.To
-}
-
-// judge turns sums into shares.
-func (r *Report) judge(w *Window, bounds []int64) {
-	length := float64(max(w.To-w.From, 1))
-	w.Covered, w.Promised = min(w.Covered/length, 1), min(w.Promised/length, 1)
-	slices.Sort(bounds)
-	if n := len(bounds); n > 0 {
-		w.P50, w.P99 = bounds[n/2], bounds[min(n*99/100, n-1)]
-	}
-	w.Compliant = w.Covered >= r.Terms.Coverage
-}
-
 // Below is how many windows are not compliant.
 func (r *Report) Below() int {
 	n := 0
@@ -251,8 +161,16 @@ func (r *Report) Below() int {
 }
 
 func (r *Report) finish() {
+	for i := range r.Windows {
+		w := &r.Windows[i]
+		r.judge(w, w.bounds)
+		w.bounds = nil
+	}
 	r.judge(&r.Total, r.all)
-	r.bounds, r.all = nil, nil
+	for _, at := range slices.Sorted(maps.Keys(r.dots)) {
+		r.Plot = append(r.Plot, r.dots[at])
+	}
+	r.runs, r.all, r.dots = nil, nil, nil
 	r.Compliant = len(r.Windows) > 0 && r.Below() == 0
 }
 
