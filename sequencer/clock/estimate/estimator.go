@@ -142,6 +142,21 @@ func (e *Estimator) Quorum(counter int64) bool {
 	return e.good && e.Fresh(counter-Stale*e.poll) >= e.cfg.Servers-e.cfg.Faulty
 }
 
+// Excludes reports whether the servers, by a quorum that is fresh, leave no room for i.
+func (e *Estimator) Excludes(i Interval) bool {
+	if !e.Quorum(i.Counter) {
+		return false
+	}
+	r := e.region.Interval()
+	age := float64(i.Counter - r.Counter)
+	further := e.cfg.drift(max(age, 0)/1e9) + 1
+	return float64(i.High-r.Low) < r.PhiLow*age-further || float64(i.Low-r.High) > r.PhiHigh*age+further
+}
+
+// Distrust says that what was followed is wrong: the next anchor promises nothing, and no
+// later one by it. What servers answered stands.
+func (e *Estimator) Distrust() { e.disrupted = true }
+
 // announce takes the word for a leap at the end of this UTC month from more than f
 // of the agreeing servers, on the month's last day.
 func (e *Estimator) announce(counter int64) {

@@ -123,7 +123,7 @@ func (t *Tracker) Flag(inForce *clock.Anchor) *clock.Anchor {
 // learn takes the interval; it returns false when this anchor must not promise.
 func (t *Tracker) learn(in Input) (sound bool) {
 	if in.Disrupted {
-		t.disrupt("the counter was disrupted")
+		t.disrupt("the counter or the source was disrupted")
 	}
 	if !in.Known {
 		return !in.Disrupted

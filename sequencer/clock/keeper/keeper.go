@@ -34,7 +34,7 @@ type Keeper struct {
 	counter source.Counter
 	est     *estimate.Estimator
 	watch   *source.Watch
-	phc     *source.PHC
+	phc     hardware
 	phcSet  *estimate.Servers
 	keys    Keys
 	trail   *audit.Trail
@@ -58,12 +58,19 @@ type Keeper struct {
 	kept    bool   // was synchronised once
 	leaping bool   // a leap second was announced
 	gone    uint64 // records that the trail had lost at the last anchor
+	doubted bool   // the servers exclude the hardware clock
 	losing  bool   // and it was losing more
 
 	running                     atomic.Bool
 	unwritten, hanging, unshown *trouble     // of the trail twice, and of the file
 	writing                     atomic.Int64 // counter when the trail's loop went to the disk, 0: it is back
 	over                        error        // of the trail's end
+}
+
+// hardware is a *source.PHC, or a test's.
+type hardware interface {
+	Read() (source.Reading, error)
+	Close() error
 }
 
 // New opens what the configuration names; a *ConfigError says what cannot be opened.
@@ -150,9 +157,11 @@ func (k *Keeper) openPTP() (err error) {
 	if k.phcSet, err = estimate.NewServers(one); err != nil {
 		return err
 	}
-	if k.phc, err = source.OpenPHC(k.cfg.PTP.Device, k.counter, int64(k.cfg.PTP.Error), tai); err != nil {
+	phc, err := source.OpenPHC(k.cfg.PTP.Device, k.counter, int64(k.cfg.PTP.Error), tai)
+	if err != nil {
 		return &ConfigError{Key: "ptp-device", Value: k.cfg.PTP.Device, Problem: "cannot be read", Err: err}
 	}
+	k.phc = phc
 	return nil
 }
 

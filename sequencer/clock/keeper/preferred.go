@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/tapecast/tapecast/sequencer/clock/audit"
 	"github.com/tapecast/tapecast/sequencer/clock/estimate"
 	"github.com/tapecast/tapecast/sequencer/clock/source"
 )
@@ -41,9 +42,10 @@ func (k *Keeper) preferred(counter int64) (*estimate.Interval, string) {
 
 // Why a source gives nothing.
 var (
-	errFew    = errors.New("too few readings yet")
-	errQuorum = errors.New("no fresh quorum of servers")
-	errLeap   = errors.New("too near to a leap second")
+	errFew      = errors.New("too few readings yet")
+	errQuorum   = errors.New("no fresh quorum of servers")
+	errLeap     = errors.New("too near to a leap second")
+	errExcluded = errors.New("the NTP servers exclude it")
 )
 
 func (k *Keeper) askPTP(counter int64) (*estimate.Interval, string, error) {
@@ -55,7 +57,25 @@ func (k *Keeper) askPTP(counter int64) (*estimate.Interval, string, error) {
 		k.heed(host) // what sets the kernel by the hardware clock tells it of leaps too
 	}
 	i, err := k.ptpInterval(max(counter, r.Counter), r)
+	if err == nil && k.doubt(i, r.From) {
+		return nil, "", errExcluded
+	}
 	return i, r.From, err
+}
+
+// doubt reports whether the servers exclude what a hardware clock says: its servo is dead,
+// or more servers lie than may. A promise by it ends with that.
+func (k *Keeper) doubt(i *estimate.Interval, from string) bool {
+	was := k.doubted
+	k.doubted = k.est.Excludes(*i)
+	if !k.doubted || was {
+		return k.doubted
+	}
+	k.tellOf(audit.KindAlarm, "the NTP servers exclude "+from+": it is not followed")
+	if k.from == from {
+		k.est.Distrust()
+	}
+	return true
 }
 
 // ptpInterval is what a hardware clock's readings say at the counter reading. A clock on

@@ -2,10 +2,13 @@ package keeper
 
 import (
 	"errors"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/tapecast/tapecast/sequencer/clock/audit"
 	"github.com/tapecast/tapecast/sequencer/clock/estimate"
 	"github.com/tapecast/tapecast/sequencer/clock/source"
 )
@@ -82,15 +85,7 @@ func TestNextSource(t *testing.T) {
 	r := run(t, c)
 	by := func(source string) {
 		t.Helper()
-		tick, timeout := time.NewTicker(10*time.Millisecond), time.After(limit)
-		defer tick.Stop()
-		for !strings.HasPrefix(r.Status().Source, source) || !r.Status().Promised() {
-			select {
-			case <-tick.C:
-			case <-timeout:
-				t.Fatalf("never by %s: %+v", source, r.Status())
-			}
-		}
+		r.await("by "+source, func(s *Status) bool { return strings.HasPrefix(s.Source, source) && s.Promised() })
 	}
 	by("chronyd")
 	by(SourceNTP)
@@ -98,7 +93,58 @@ func TestNextSource(t *testing.T) {
 		s.silent.Store(true)
 	}
 	by("chronyd")
-	if s := r.Status(); s.Missing != "ntp: no fresh quorum of servers" {
-		t.Errorf("missing: %q", s.Missing)
+	r.await("why", func(s *Status) bool { return s.Missing == "ntp: no fresh quorum of servers" })
+}
+
+// crystal is a hardware clock on UTC, within 2 us of the host's, whose servo may die: then
+// it runs away by 80 ppm.
+type crystal struct {
+	counter source.Counter
+	since   atomic.Int64 // counter when the servo died, 0 when it has not
+}
+
+func (c *crystal) Close() error { return nil }
+
+func (c *crystal) Read() (source.Reading, error) {
+	at := c.counter.Now()
+	utc := time.Now().UnixNano()
+	after := c.counter.Now()
+	off := int64(0)
+	if s := c.since.Load(); s != 0 {
+		off = (at - s) * 80 / 1_000_000
+	}
+	return source.Reading{Counter: at, Low: utc - after + off - 2000, High: utc - at + off + 2000, From: "the PTP clock"}, nil
+}
+
+// TestServoDies: a hardware clock that nothing keeps on time any more is not followed
+// from when the servers exclude it, and no promise by it is left; and it is again when
+// it is right.
+func TestServoDies(t *testing.T) {
+	t.Parallel()
+	_, c := servers(t, 3, 1)
+	c.Chronyd, c.Audit = NoChronyd, t.TempDir()
+	r := run(t, c, func(k *Keeper) (err error) {
+		k.cfg.Sources, k.cfg.PTP.UTC, k.phc = []string{SourcePTP}, true, &crystal{counter: k.counter}
+		k.phcSet, err = estimate.NewServers(estimate.Default(1, 0))
+		return err
+	})
+	clock := r.phc.(*crystal)
+	r.await("by the PTP clock", func(s *Status) bool { return s.Source == "the PTP clock" && s.Promised() })
+	r.await("that all agree", func(s *Status) bool {
+		return !slices.ContainsFunc(s.Servers, func(v ServerStatus) bool { return v.Verdict != "agrees" })
+	})
+	clock.since.Store(clock.counter.Now())
+	if e := r.until("the NTP servers exclude the PTP clock"); e.Kind != "alarm" {
+		t.Errorf("%+v", e)
+	}
+	if e := r.until("disrupted: "); e.Bound != -1 {
+		t.Errorf("%+v", e)
+	}
+	r.await("without it", func(s *Status) bool { return !s.Promised() && s.Missing == "ptp: the NTP servers exclude it" })
+	clock.since.Store(0)
+	r.until("synchronised: ")
+	r.end()
+	if _, err := audit.Check(c.Audit, ""); err != nil {
+		t.Error(err)
 	}
 }

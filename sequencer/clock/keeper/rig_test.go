@@ -112,12 +112,18 @@ type rig struct {
 	loops  sync.WaitGroup
 }
 
-func run(t *testing.T, c Config) *rig {
+// run runs a keeper, which change may change before.
+func run(t *testing.T, c Config, change ...func(*Keeper) error) *rig {
 	t.Helper()
 	r := &rig{t: t, events: make(chan Event, 1024), over: make(chan error, 1)}
 	k, err := New(c, Options{Program: "test", StampPoint: "nowhere", Seed: 1, OnEvent: func(e Event) { r.events <- e }})
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, do := range change {
+		if err := do(k); err != nil {
+			t.Fatal(err)
+		}
 	}
 	r.Keeper = k
 	ctx, stop := context.WithCancel(t.Context())
@@ -131,6 +137,20 @@ func run(t *testing.T, c Config) *rig {
 func (r *rig) end() {
 	r.stop()
 	r.loops.Wait()
+}
+
+// await waits for a status.
+func (r *rig) await(what string, good func(*Status) bool) {
+	r.t.Helper()
+	tick, timeout := time.NewTicker(10*time.Millisecond), time.After(limit)
+	defer tick.Stop()
+	for !good(r.Status()) {
+		select {
+		case <-tick.C:
+		case <-timeout:
+			r.t.Fatalf("never %s: %+v", what, r.Status())
+		}
+	}
 }
 
 // until waits for an event that has the text.
