@@ -16,7 +16,7 @@ const (
 	KindSecond     Kind = "second"     // what was said in one second
 	KindState      Kind = "state"      // the state changed
 	KindDisruption Kind = "disruption" // the counter's past is void
-	KindAlarm      Kind = "alarm"      // sources disagree, a server was named, a latency is impossible
+	KindAlarm      Kind = "alarm"      // sources disagree, a server was named or contradicts itself
 	KindLeap       Kind = "leap"       // a leap second was announced or passed
 	KindLost       Kind = "lost"       // records were dropped, or a block was torn
 	KindEnd        Kind = "end"        // the trail was closed
@@ -88,7 +88,7 @@ type Header struct {
 	Host       string   `json:"host"`
 	Program    string   `json:"program"`
 	Config     string   `json:"config"`      // as given, in TOML, less keys
-	ConfigHash string   `json:"config_hash"` // SHA-256 of the configuration with the keys
+	ConfigHash string   `json:"config_hash"` // SHA-256 of Config and the kinds of the keys: no key is in it
 	StampPoint string   `json:"stamp_point"` // where in the program a stamp is applied
 	Sources    []string `json:"sources"`
 	Assumption Assume   `json:"assumptions"`
