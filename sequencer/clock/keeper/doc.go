@@ -18,7 +18,8 @@
 // gives an interval. NTP servers are asked in any case when there are any: beside a
 // preferred source they audit it. When the latest answers of more than f of them, each
 // for itself, exclude the time that the clock told when they came, the clock is
-// wrong, or more lie than declared: that is an alarm.
+// wrong, or more lie than declared: that is an alarm. A hardware clock, whose servo may
+// have died unseen, is not followed while the interval of a fresh quorum excludes it.
 //
 // # Bounds
 //

@@ -10,8 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// PHC is a PTP hardware clock, kept on time by ptp4l or the hypervisor. The ioctl is
-// made by hand: x/sys fills in no clock to compare with, and means UTC.
+// PHC is a PTP hardware clock, kept on time by ptp4l or the hypervisor, which the clock
+// itself cannot tell. The ioctl is made by hand: x/sys fills in no clock to compare with,
+// and means UTC.
 //
 // A machine without such a clock tests all but the ioctl itself.
 type PHC struct {
@@ -27,7 +28,8 @@ type PHC struct {
 
 // OpenPHC opens /dev/ptpN. What the clock may be wrong against its own time scale,
 // ns, must be declared: the grandmaster's accuracy and the servo's error. tai is
-// TAI - UTC in seconds for a clock on TAI, as PTP has it, or 0 for one on UTC.
+// TAI - UTC in seconds for a clock on TAI, as PTP has it, or 0 for one on UTC. It stays
+// what it is over a leap second, so that readings are on the scale without leaps.
 func OpenPHC(path string, c Counter, maxError int64, tai int) (*PHC, error) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
