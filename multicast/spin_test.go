@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/tapecast/tapecast/feed/wire"
+	"github.com/tapecast/tapecast/recovery"
 )
 
 // A loop that spins looks at a connection on which nothing is expected now and then,
@@ -41,6 +42,37 @@ func TestSpinningLoopLooksAtTheConnection(t *testing.T) {
 	}
 	if n := looks(1000); n != 10 {
 		t.Errorf("looked %d times in 1,000 turns of 1 us, want 10", n)
+	}
+}
+
+// A loop that spins over silent lines, and has no server to hear, does what is due all
+// the same, in the turn in which it is: after three heartbeats it says so.
+func TestSpinningLoopNoticesSilence(t *testing.T) {
+	const heartbeat, step = wire.Nanos(1e6), wire.Nanos(1000)
+	h, now := newReader(), wire.Nanos(1e9)
+	s, err := Open(Config{
+		Lines: []Line{loLine(t), loLine(t)}, Wait: WaitSpin, Clock: func() wire.Nanos { return now },
+		Recovery: recovery.Config{Heartbeat: heartbeat},
+	}, h)
+	if err == nil {
+		err = s.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	stale := func() bool {
+		n := len(h.events)
+		return n > 0 && h.events[n-1].State == recovery.StateStale && h.events[n-1].Cause == recovery.CauseSilent
+	}
+	began := now
+	for ; !stale() && now <= began+4*heartbeat; now += step {
+		if _, err := s.Turn(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if at := now - step; !stale() || at != began+3*heartbeat {
+		t.Errorf("stale %v after %v, want %v; events %+v", stale(), (at - began).Duration(), (3 * heartbeat).Duration(), h.events)
 	}
 }
 
