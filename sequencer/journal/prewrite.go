@@ -10,16 +10,41 @@ import "path/filepath"
 func (w *Writer) prewrite() error {
 	n := (w.o.Prewrite + w.o.SegmentBytes - 1) / w.o.SegmentBytes
 	last := w.seg.id + uint64(n)
-	for id := w.seg.id + 1; id <= last; id++ {
-		if err := w.zeros(filepath.Join(w.dir, segmentName(id))); err != nil {
-			return err
+	var err error
+	for w.zero = w.seg.id; w.zero < last && err == nil; {
+		w.zero++
+		err = w.zeros(filepath.Join(w.dir, segmentName(w.zero)))
+	}
+	if err == nil {
+		if err = w.o.FS.SyncDir(w.dir); err != nil {
+			err = dead("sync directory", w.dir, err)
 		}
 	}
-	if err := w.o.FS.SyncDir(w.dir); err != nil {
-		return dead("sync directory", w.dir, err)
+	if err != nil {
+		w.giveBack()
 	}
-	w.zero = last
-	return nil
+	return err
+}
+
+// giveBack empties the segments made ahead: nobody will write them, and they may be
+// most of a disk. One that cannot be emptied costs space and no data, which is not worth
+// an error.
+func (w *Writer) giveBack() {
+	last := w.zero
+	if w.next != nil {
+		last = max(last, w.next.id)
+		w.next.file.Close()
+		w.next = nil
+	}
+	for id := w.seg.id + 1; id <= last; id++ {
+		f, err := w.o.FS.Create(filepath.Join(w.dir, segmentName(id)))
+		if err != nil {
+			continue
+		}
+		_ = f.Truncate(0)
+		f.Close()
+	}
+	w.zero = w.seg.id
 }
 
 // zeros fills the file at path with zeros, unless it has been.

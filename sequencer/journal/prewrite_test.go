@@ -76,6 +76,95 @@ func TestPrewriteFails(t *testing.T) {
 		if r, err := start(t, o, fs); r.w != nil || !errors.Is(err, journal.ErrDead) || !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("%v: Open: %v", all[k-1], err)
 		}
+		checkEmpty(t, fs, all[k-1].String())
+	}
+}
+
+// checkEmpty fails for a segment behind the first one that takes space.
+func checkEmpty(t *testing.T, fs *journaltest.FS, when string) {
+	t.Helper()
+	for _, path := range fs.Files() {
+		if name := filepath.Base(path); name > "00000001.tcj" && name != "lock" && len(fs.Bytes(path)) > 0 {
+			t.Errorf("%s: %s has %d bytes", when, path, len(fs.Bytes(path)))
+		}
+	}
+}
+
+// A session that is over leaves no segments that nobody will write; the journal is
+// whole, whichever call fails while they are given back.
+func TestEndGivesBack(t *testing.T) {
+	for _, o := range []journal.Options{
+		{SegmentBytes: 4 << 10, Prewrite: 16 << 10},
+		{SegmentBytes: 4 << 10}, // with one prepared
+	} {
+		ops := endGivesBack(t, o, 0)
+		checked := 0
+		for k, op := range ops {
+			if op.Call == "Create" || op.Call == "Truncate" {
+				checked++
+				endGivesBack(t, o, k+1)
+			}
+		}
+		if checked == 0 {
+			t.Errorf("prewrite %d: nothing was given back", o.Prewrite)
+		}
+	}
+}
+
+// endGivesBack ends a session, with its k-th call from End on failing, and returns the
+// calls of End.
+func endGivesBack(t *testing.T, o journal.Options, k int) []journaltest.Op {
+	t.Helper()
+	r := mustStart(t, o, journaltest.New())
+	for range 3 {
+		r.put(3, 200)
+	}
+	r.settle()
+	r.fs.Record()
+	r.fs.FailCall(k, syscall.EIO, false)
+	if err := r.w.End(r.next-1, r.chain); err != nil {
+		t.Errorf("call %d fails: End: %v", k, err)
+	}
+	ops := r.fs.Ops()
+	if k == 0 {
+		checkEmpty(t, r.fs, "after End")
+	}
+	if err := r.w.Close(); err != nil {
+		t.Errorf("call %d fails: Close: %v", k, err)
+	}
+	if st := recoverState(t, r.o); !st.Ended || st.Last != r.next-1 || st.Torn != nil {
+		t.Errorf("call %d fails: recovered %+v", k, st)
+	}
+	return ops
+}
+
+// Segments that an earlier writer left are kept when they are whole, and written again
+// when a part of them was never written.
+func TestPrewriteKeepsWhatIsWhole(t *testing.T) {
+	o := journal.Options{SegmentBytes: 64 << 10, Prewrite: 256 << 10}
+	r := mustStart(t, o, journaltest.New())
+	if err := r.w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	fs := r.fs.Kill()
+	f, err := fs.Create("/j/20240103/00000003.tcj")
+	if err == nil {
+		err = errors.Join(f.Truncate(0), f.Preallocate(o.SegmentBytes), f.Sync(), f.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	fs.Record()
+	r = mustStart(t, o, fs)
+	defer r.w.Close()
+	written := map[string]int{}
+	for _, op := range fs.Ops() {
+		if name := filepath.Base(op.Path); op.Call == "WriteAt" && name != "00000001.tcj" {
+			written[name] += op.Length
+		}
+	}
+	if len(written) != 1 || written["00000003.tcj"] != 64<<10 {
+		t.Errorf("bytes written: %v", written)
 	}
 }
 

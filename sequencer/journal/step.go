@@ -161,7 +161,8 @@ func (w *Writer) writeEpoch(c Cut) error {
 	return nil
 }
 
-// writeEnd is End: twice, so that the floor above the end is on disk too.
+// writeEnd is End: twice, so that the floor above the end is on disk too. Then no
+// segment but this one is needed.
 func (w *Writer) writeEnd(last, chain uint64) error {
 	b := binary.LittleEndian.AppendUint64(w.scratch[:0], last)
 	err := w.control(typeEnd, binary.LittleEndian.AppendUint64(b, chain))
@@ -170,6 +171,9 @@ func (w *Writer) writeEnd(last, chain uint64) error {
 		if err == nil {
 			err = w.settle()
 		}
+	}
+	if err == nil {
+		w.giveBack()
 	}
 	return err
 }

@@ -11,6 +11,7 @@ type inode struct {
 	data    []byte
 	synced  []byte
 	pending []change
+	filled  int64 // what was written from the start on, with no hole
 }
 
 // change is a write at off, or a change of size when bytes is nil.
@@ -45,6 +46,10 @@ func (c change) apply(b []byte) []byte {
 
 func (n *inode) change(c change) {
 	n.data = c.apply(n.data)
+	if end := c.off + int64(len(c.bytes)); c.bytes != nil && c.off <= n.filled {
+		n.filled = max(n.filled, end)
+	}
+	n.filled = min(n.filled, int64(len(n.data)))
 	n.pending = append(n.pending, c)
 }
 
@@ -166,6 +171,14 @@ func (f *file) Size() (int64, error) {
 		return 0, err
 	}
 	return int64(len(f.inode.data)), nil
+}
+
+// Holes reports whether a part of the file was never written. After a crash or kill
+// that of a file with changes not synced cannot be told.
+func (f *file) Holes() bool {
+	f.fs.mu.Lock()
+	defer f.fs.mu.Unlock()
+	return f.inode.filled < int64(len(f.inode.data))
 }
 
 func (f *file) Close() error {

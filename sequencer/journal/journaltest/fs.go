@@ -112,7 +112,7 @@ func (f *FS) Put(path string, b []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	path = filepath.Clean(path)
-	n := &inode{data: slices.Clone(b), synced: slices.Clone(b)}
+	n := &inode{data: slices.Clone(b), synced: slices.Clone(b), filled: int64(len(b))}
 	f.files[path], f.durable[path] = n, n
 	f.addDirs(filepath.Dir(path))
 }
@@ -169,6 +169,9 @@ func (f *FS) image(contents func(*inode) []byte, kept func(durable bool) bool) *
 	for _, path := range slices.Sorted(maps.Keys(f.files)) { // in order: seeds repeat
 		if b := contents(f.files[path]); kept(f.durable[path] != nil) {
 			n := &inode{data: b, synced: slices.Clone(b)}
+			if len(f.files[path].pending) == 0 {
+				n.filled = f.files[path].filled
+			}
 			g.files[path], g.durable[path] = n, n
 		}
 	}
