@@ -28,7 +28,7 @@ type Options struct {
 	SegmentBytes int64      // default DefaultSegment; existing segments keep theirs
 	Strict       bool       // sync every batch at once; otherwise every SyncEvery
 	SyncEvery    wire.Nanos // ns, default DefaultSync; what a power cut may lose in fast mode
-	Prewrite     int64      // bytes of segments that Open makes and fills with zeros before it returns; 0 none
+	Prewrite     int64      // bytes of segments that Open makes and fills with zeros before it returns; 0 none. End empties those not used
 	Relay        bool       // packets come from a sequencer elsewhere: its epoch may go on where the journal ends
 	FS           FS         // nil: OS
 }
