@@ -131,8 +131,9 @@ func (r *Relay) Event(e recovery.Event) {
 	case r.broken:
 		return
 	case r.history == nil:
-		r.before(e)
-		return
+		if r.before(e); r.history == nil || r.broken {
+			return
+		}
 	}
 	switch e.Kind {
 	case recovery.EventLost:
@@ -152,16 +153,33 @@ func (r *Relay) before(e recovery.Event) {
 		r.fail(fmt.Sprintf("messages %d to %d were lost: what follows does not continue the journal", e.First, e.Last))
 	case e.Kind == recovery.EventEpoch:
 		r.cut = journal.Cut{Epoch: e.Epoch, Cut: e.Last, Chain: e.Chain}
+	case r.endsAt(e): // no packet will come
+		if err := r.open(r.state.Channel, r.end(), 0); err != nil {
+			r.fail(err.Error())
+		}
 	}
+}
+
+// end is where the journal must go on: at its end, or at a cut told of since.
+func (r *Relay) end() journal.Cut {
+	c := r.cut
+	if c.Epoch == 0 {
+		c = journal.Cut{Epoch: r.state.Epoch, Cut: r.state.Last, Chain: r.state.Chain}
+	}
+	c.Previous = r.state.Epoch
+	return c
+}
+
+// endsAt reports whether e says that the session ended where the journal does.
+func (r *Relay) endsAt(e recovery.Event) bool {
+	at := r.end()
+	return e.Kind == recovery.EventEnd && e.Epoch == at.Epoch && e.Last == at.Cut && e.Chain == at.Chain
 }
 
 // continues reports whether p is what the journal must go on with.
 func (r *Relay) continues(p wire.Packet) bool {
-	last, chain := r.state.Last, r.state.Chain
-	if r.cut.Epoch != 0 {
-		last, chain = r.cut.Cut, r.cut.Chain
-	}
-	return r.state.Packets == 0 || p.First() == last+1 && p.Chain() == chain
+	at := r.end()
+	return r.state.Packets == 0 || p.First() == at.Cut+1 && p.Chain() == at.Chain
 }
 
 // epoch goes on from a cut: what was kept beyond it is void.
@@ -173,13 +191,13 @@ func (r *Relay) epoch(c journal.Cut) {
 	}
 	r.disk.writer.Cut(c)
 	r.history.Truncate(c.Cut, c.Chain)
+	r.last, r.chain = c.Cut, c.Chain
 	cuts = append(slices.Clone(cuts), retransmit.Cut(c))
 	r.live.publish(c.Cut+1, c.Chain) // first: the new epoch never shows the old end
 	r.live.cuts.Store(&cuts)
 }
 
-// begin opens journal, history and service at the first packet, which says what
-// session and epoch it is.
+// begin opens all at the first packet, which says what session and epoch it is.
 func (r *Relay) begin(p wire.Packet) error {
 	if r.state == nil || r.state.Session != p.Session() {
 		r.state = &journal.State{Session: p.Session(), Channel: p.Channel(), First: p.First()}
@@ -188,13 +206,18 @@ func (r *Relay) begin(p wire.Packet) error {
 		return fmt.Errorf("message %d does not continue the journal, which ends at %d", p.First(), r.state.Last)
 	}
 	cut := journal.Cut{Epoch: p.Epoch(), Previous: r.state.Epoch, Cut: p.First() - 1, Chain: p.Chain()}
-	o := r.options(p.Session())
-	o.Channel = p.Channel()
+	return r.open(p.Channel(), cut, len(p))
+}
+
+// open opens journal, history, which takes packets of size at least, and service.
+func (r *Relay) open(channel uint16, cut journal.Cut, size int) error {
+	o := r.options(r.state.Session)
+	o.Channel = channel
 	w, err := journal.Open(o, r.state, cut)
 	if err != nil {
 		return err
 	}
-	r.history, err = history.New(history.Config{Bytes: int(r.cfg.History), PacketSize: max(len(p), r.cfg.Channel().PacketSize), Older: w}, p.First())
+	r.history, err = history.New(history.Config{Bytes: int(r.cfg.History), PacketSize: max(size, r.cfg.Channel().PacketSize), Older: w}, cut.Cut+1)
 	if err != nil {
 		w.Close()
 		return err
@@ -204,6 +227,7 @@ func (r *Relay) begin(p wire.Packet) error {
 		r.live.journal.Store(uint32(wire.JournalDead))
 	}}
 	go r.disk.run()
+	r.last, r.chain = cut.Cut, cut.Chain
 	r.openLive(cut)
 	return r.serve()
 }

@@ -5,8 +5,11 @@ import (
 
 	"github.com/tapecast/tapecast/feed/wire"
 	"github.com/tapecast/tapecast/recovery"
+	"github.com/tapecast/tapecast/recovery/retransmit"
 	"github.com/tapecast/tapecast/sequencer/journal"
 )
+
+var relayed, _ = wire.ParseSession("20261126")
 
 // packetAt is a packet of one message.
 func packetAt(t *testing.T, epoch uint32, seq, chain uint64) wire.Packet {
@@ -17,7 +20,7 @@ func packetAt(t *testing.T, epoch uint32, seq, chain uint64) wire.Packet {
 	if !b.Add(m.AppendTo(nil), 1) {
 		t.Fatal("no room")
 	}
-	p, _ := b.Close(wire.Header{Type: wire.TypeSequenced, Channel: 1, Session: 1, Epoch: epoch, Sequence: seq, Chain: chain}, 1)
+	p, _ := b.Close(wire.Header{Type: wire.TypeSequenced, Channel: 1, Session: relayed, Epoch: epoch, Sequence: seq, Chain: chain}, 1)
 	return p
 }
 
@@ -53,3 +56,48 @@ type deaf struct{}
 
 func (deaf) Packet(recovery.Delivery) {}
 func (deaf) Event(recovery.Event)     {}
+
+// TestRelayResumesAtTheEnd: a relay whose journal holds all of a session that has ended
+// serves it again, and ends its journal, though no packet comes any more.
+func TestRelayResumesAtTheEnd(t *testing.T) {
+	c := RelayConfig{Journal: t.TempDir(), Serve: "127.0.0.1:0", Channel: func() retransmit.Channel {
+		return retransmit.Channel{Channel: 1, Session: relayed, PacketSize: wire.DefaultPacket, Heartbeat: 1e8}
+	}}
+	open := func() *Relay {
+		t.Helper()
+		r, err := OpenRelay(c, deaf{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	shut := func(r *Relay) {
+		t.Helper()
+		if err := r.Close(t.Context()); err != nil || r.broken {
+			t.Fatal(err, r.broken)
+		}
+	}
+	r := open()
+	for seq := uint64(1); seq <= 3; seq++ {
+		r.Packet(recovery.Delivery{Packet: packetAt(t, 1, seq, r.chain)})
+	}
+	shut(r)
+
+	r = open()
+	at := r.Resume()
+	if at == nil {
+		t.Fatal("nothing is journalled")
+	}
+	end := recovery.Event{Kind: recovery.EventEnd, Epoch: 1, Last: 3, Chain: at.Chain + 1}
+	if r.Event(end); r.history != nil {
+		t.Error("it takes another chain's end for its own")
+	}
+	end.Chain--
+	r.Event(end)
+	newAsker(t, r.ln.Addr().String(), 1).receive()
+	shut(r)
+	if r = open(); r.state != nil {
+		t.Error("the journal is not ended")
+	}
+	shut(r)
+}
