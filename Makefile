@@ -15,7 +15,7 @@ RACE_DIRS  := feed sequencer recovery multicast
 BENCH_DIRS := feed sequencer recovery multicast bench
 
 FUZZTIME       ?= 10s
-CHECK_FUZZTIME ?= 20000x
+CHECK_FUZZTIME ?= 5000x
 BENCHTIME      ?= 1s
 BENCH          ?= .
 SOAK           ?= 1h
@@ -79,7 +79,7 @@ race-short: TESTFLAGS += -short
 race-short: race
 
 # One at a time, as go test demands, and so that each has all cores. A number of
-# inputs (20000x) rather than a time where nothing may fail by chance: go test can
+# inputs (5000x) rather than a time where nothing may fail by chance: go test can
 # take the end of the time for a failure ("context deadline exceeded").
 fuzz: go-version ## run each fuzz target for FUZZTIME
 	@set -e; $(GO) list -f '{{.Dir}}' ./... | while read -r dir; do \

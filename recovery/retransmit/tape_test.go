@@ -351,6 +351,7 @@ func (r *rig) epochRun(id uint32, b []byte) []byte {
 
 func (r *rig) Unavailable(id uint32, first, last uint64, cause Cause) {
 	r.logf("%d: unavailable %d to %d: %v", id, first, last, cause)
+	r.next[id] = last + 1
 }
 
 func (r *rig) Done(id uint32, next uint64) { r.logf("%d: done, next %d", id, next) }
