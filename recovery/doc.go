@@ -47,7 +47,8 @@
 // names our epoch as the one before, from a server, or is proved by a packet whose
 // chain is ours. Only then is anything of it delivered, and before it Orphaned, if
 // messages past the cut had been. An epoch that is heard of otherwise makes the
-// Subscriber log in again, which tells the lowest cut above the epoch that it knows.
+// Subscriber log in again, which tells the lowest cut above the epoch that it knows:
+// until all servers deny it, or Config.Patience has passed, no end is believed.
 // Packets of a lower epoch past a cut are refused. Without a server, after epochs of
 // which nothing arrived, the cut is a guess from what was seen, with an alert.
 //

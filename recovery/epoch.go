@@ -48,7 +48,9 @@ func (s *Stream) want(epoch uint32, now wire.Nanos) {
 	if s.wants == 0 {
 		s.wanted = now
 	}
-	s.wants = max(s.wants, epoch)
+	if epoch > s.wants {
+		s.wants, s.denied = epoch, 0
+	}
 	if epoch > s.warned {
 		s.warned = epoch
 		s.emit(Event{Kind: EventAlert, Cause: CauseEpoch, Epoch: epoch, First: s.next, Last: s.next, Now: now})
@@ -61,11 +63,11 @@ func (s *Stream) forget(now wire.Nanos) {
 	s.recount(now)
 }
 
-// unwant throws away what claimed to be of an epoch that nobody knows.
-func (s *Stream) unwant(now wire.Nanos) {
-	s.wants = 0
+// doubt throws away what claims to be of an epoch that a server denied.
+func (s *Stream) doubt(now wire.Nanos) {
 	s.win.purge(s.next, s.edge, func(d *Delivery) bool { return d.Epoch() > s.epoch })
 	s.recount(now)
+	s.drain(now)
 }
 
 // enter begins an epoch: what it does not contain of what was delivered is

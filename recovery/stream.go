@@ -37,6 +37,7 @@ type Stream struct {
 
 	wants   uint32     // a higher epoch that somebody spoke of, whose cut is not known; 0 none
 	wanted  wire.Nanos // since when
+	denied  uint64     // servers that have not heard of it
 	bound   fence      // the lowest place where such an epoch was seen to go on, and the chain there
 	beyond  uint64     // follows a sequence out of the window's reach, not believed yet; 0 none
 	warned  uint32     // the highest epoch that an alert was about
@@ -201,7 +202,7 @@ func (s *Stream) drain(now wire.Nanos) {
 			break
 		}
 	}
-	if s.end && !s.shut && s.next > s.last {
+	if s.end && !s.shut && s.next > s.last && s.wants == 0 { // a later epoch may void the end
 		s.finish(now)
 	}
 }

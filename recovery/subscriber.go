@@ -146,7 +146,8 @@ func (s *Subscriber) leave(now wire.Nanos) {
 	s.stream.drain(now)
 }
 
-// learnCut logs in again when an epoch was heard of whose cut no line announced.
+// learnCut logs in again when an epoch was heard of whose cut no line announced: at
+// the same server, then at others. What none has told in Config.Patience was a lie.
 func (s *Subscriber) learnCut(now wire.Nanos) wire.Nanos {
 	t := s.stream
 	if t.epoch != s.learnt {
@@ -162,10 +163,20 @@ func (s *Subscriber) learnCut(now wire.Nanos) wire.Nanos {
 	if len(s.cfg.Servers) == 0 {
 		return s.adopt(now)
 	}
+	if now >= t.wanted+s.cfg.Patience {
+		t.wants = 0
+		t.doubt(now)
+		return never
+	}
 	wait := min(s.cfg.RetryMin<<min(s.learns, 20), s.cfg.RetryMax)
 	s.learns++
 	s.learnAt = now + wait
-	if s.conn.phase == up {
+	switch {
+	case s.conn.phase != up:
+	case s.conn.since > t.wanted && len(s.cfg.Servers) > 1: // it could not tell
+		s.drop(true, now)
+		s.elsewhere(0, now)
+	default:
 		s.again(0, now)
 	}
 	return s.learnAt

@@ -111,6 +111,7 @@ func (r *rig) command(args []string) {
 		r.market.forget(r.number(args[0]))
 	case "freeze": // from now on the server gets nothing new
 		m := *r.market
+		m.packets, m.cuts = slices.Clone(m.packets), slices.Clone(m.cuts)
 		r.servers[r.number(args[0])] = newServer(&m, retransmit.DefaultLimits())
 	case "down", "up", "mute":
 		s := r.servers[r.number(args[0])]

@@ -93,7 +93,7 @@ func (s *Subscriber) resume(p *Position) {
 func (s *Subscriber) relate(w *retransmit.Welcome) bool {
 	t, st := s.stream, &w.State
 	if t.wants != 0 && st.Epoch < t.wants {
-		t.unwant(s.now) // nobody knows of that epoch
+		s.denied(st.Ended)
 	}
 	if st.Epoch > t.epoch && !s.succeed(w) {
 		return false
@@ -110,6 +110,20 @@ func (s *Subscriber) relate(w *retransmit.Welcome) bool {
 		t.oppose(t.next, t.next, s.now)
 	}
 	return true
+}
+
+// denied takes a server's word that it has not heard of the epoch which somebody spoke
+// of. What claims to be of it makes room; but one server may be behind, and one that
+// heard of an end hears no more. When all others deny it too, it is forgotten.
+func (s *Subscriber) denied(ended bool) {
+	t := s.stream
+	if !ended {
+		t.denied |= 1 << s.conn.server
+	}
+	if s.nowhere(t.denied) {
+		t.wants = 0
+	}
+	t.doubt(s.now)
 }
 
 // succeed enters the server's epoch by the cut that it told. It reports false when

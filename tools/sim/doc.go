@@ -35,7 +35,8 @@
 //	I3  no silent    nor behind it, but for a Lost or Orphaned that names the range;
 //	    gap          delivered + lost = next - first + orphaned, and the receiver's own
 //	                 counters, position and end say the same; unavailable is said only of
-//	                 what a server had lost; no heartbeat tells of what was not sent
+//	                 what a server had lost; no heartbeat tells of what was not sent; no
+//	                 end is told after a later epoch was heard of
 //	I4  nothing      every message is what an input submitted, byte for byte; definitions
 //	    invented     too
 //	I5  stamps       every message has the stamp of the turn that put it, and none goes

@@ -25,7 +25,6 @@ type ledger struct {
 	durable uint64 // the highest that was ever advertised as durable
 	oldest  uint64 // the highest oldest sequence that the sequencer's service ever had
 	relayed uint64 // that the relay's ever had
-	ended   bool
 	text    []byte // scratch: a message as its input made it
 }
 
@@ -34,6 +33,14 @@ type term struct {
 	epoch, previous uint32
 	cut, chain      uint64
 	packets         []wire.Packet // copies
+	ended           bool          // the session ended in it:
+	last, tail      uint64        // there, with that chain; a later epoch may cut it nevertheless
+}
+
+// end notes that the session ends, as far as its sequencer knows.
+func (l *ledger) end() {
+	t := l.terms[len(l.terms)-1]
+	t.ended, t.last, t.tail = true, l.next-1, l.chain
 }
 
 // begin takes a new epoch. It must rise, and continue what the session was.
@@ -78,6 +85,16 @@ func (l *ledger) rewind(cut, chain uint64) {
 			l.stamp = c.Stamp()
 		}
 	})
+}
+
+// endAt is the newest epoch, from the one given on, in which the session ended there.
+func (l *ledger) endAt(epoch uint32, last, chain uint64) *term {
+	for i := len(l.terms) - 1; i >= 0 && l.terms[i].epoch >= epoch; i-- {
+		if t := l.terms[i]; t.ended && t.last == last && t.tail == chain {
+			return t
+		}
+	}
+	return nil
 }
 
 // walk calls f with the packets of the session, in order.

@@ -261,8 +261,9 @@ func nextRun(ps []wire.Packet) (packets, padded int) {
 func (n *node) tell() {
 	n.next, n.chain = n.seq.Visible()
 	n.told = n.seq.Journal()
-	n.ended = n.seq.Ended() && n.allPublished()
-	n.w.ledger.ended = n.w.ledger.ended || n.ended
+	if n.ended = n.seq.Ended() && n.allPublished(); n.ended {
+		n.w.ledger.end()
+	}
 }
 
 func (n *node) allPublished() bool {

@@ -282,7 +282,7 @@ func (y *relay) finish() {
 		return
 	}
 	y.w.cover("relay's journal ended")
-	y.w.compareJournal(y.disk, relayDir)
+	y.w.compareJournal(y.disk, relayDir, y.cuts[len(y.cuts)-1].Epoch)
 }
 
 // State implements retransmit.Live.

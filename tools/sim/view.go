@@ -16,6 +16,7 @@ type view struct {
 	from  uint64        // where it was asked to begin
 	alone bool          // it knows no server
 	saw   seen
+	heard uint32 // the highest epoch that this process was told to exist
 
 	defined map[uint64]bool // definitions that came as a snapshot
 	checked bool            // that they were all there, or need not be
@@ -133,6 +134,9 @@ func (v *view) Event(e recovery.Event) {
 		v.end(e)
 	case recovery.EventAlert:
 		v.checked = v.checked || e.Cause == recovery.CauseUnavailable // no server gives definitions
+		if e.Cause == recovery.CauseEpoch {
+			v.heard = max(v.heard, e.Epoch)
+		}
 	}
 	if e.Kind != recovery.EventState && v.w.log != nil {
 		v.w.tell(v.who, "%v %d..%d epoch %d %v", e.Kind, e.First, e.Last, e.Epoch, e.Cause)
@@ -226,11 +230,18 @@ func (v *view) enter(e recovery.Event) {
 	s.told = e.Epoch
 }
 
+// end must be where the receiver is, and where the session ended in its epoch, or in a
+// later one that went on there. That an epoch came after that end cannot be known by
+// who did not hear of one.
 func (v *view) end(e recovery.Event) {
 	l := &v.w.ledger
-	if !l.ended || e.Last != l.next-1 || v.saw.next != l.next && v.saw.next != 0 || e.Chain != l.chain {
-		v.fail("I3 end: the end at %d is told, %d is next; the session has %d, ended %v", e.Last, v.saw.next, l.next-1, l.ended)
-		return
+	switch t := l.endAt(e.Epoch, e.Last, e.Chain); {
+	case t == nil || v.saw.next != 0 && v.saw.next != e.Last+1:
+		v.fail("I3 end: the end at %d of epoch %d is told, %d is next; the session has %d", e.Last, e.Epoch, v.saw.next, l.next-1)
+	case t.epoch < v.heard && l.term(v.heard) != nil:
+		v.fail("I3 later epoch: the end of epoch %d is told, after epoch %d was heard of", t.epoch, v.heard)
+	case t != l.terms[len(l.terms)-1]:
+		v.w.cover("end of an epoch that was cut")
 	}
 	v.saw.ended = true
 }
