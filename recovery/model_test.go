@@ -492,7 +492,7 @@ func TestLateJoin(t *testing.T) {
 	for range 20_000 {
 		x.market.publish(20)
 	}
-	behind := x.market.next
+	behind := x.market.next - 1
 	if err := x.run(); err != nil {
 		t.Fatal(err)
 	}

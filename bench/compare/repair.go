@@ -16,6 +16,11 @@ const (
 	grace      = int64(path.DefaultGrace)
 	loseEvery  = 100    // packets
 	repairRate = 20_000 // messages a second, each a packet
+	// Bytes on the wire of one repair: the frame that asks; the frame of one packet with one message, and the one that
+	// closes the request.
+	repairRequest = 32
+	repairAnswer  = 16 + 64 + 40 + 24
+
 	tcpIdle    = "bare Go TCP round trip"
 	repaired   = "tapecast, a lost packet's repair, grace taken off"
 	wholeRange = "tapecast, 1 million messages asked for at once"
@@ -36,7 +41,7 @@ func (b *bench) repair() *rig.Experiment {
 }
 
 func (b *bench) tcpPing(ctx context.Context, r *rig.Run) error {
-	a := limit.TCP{Addr: fmt.Sprintf("127.0.0.1:%d", b.ports()), Request: 40, Answer: 200, Count: pick(b, 600, 3000), Interval: loseEvery * 1e9 / repairRate}
+	a := limit.TCP{Addr: fmt.Sprintf("127.0.0.1:%d", b.ports()), Request: repairRequest, Answer: repairAnswer, Count: pick(b, 600, 3000), Interval: loseEvery * 1e9 / repairRate}
 	var out limit.Pinged
 	err := b.pair(ctx, "limit-tcppong", "limit-tcpping", a, a, nil, &out)
 	r.Settings, r.Latency = a, out.Latency

@@ -74,6 +74,7 @@ func serve(ctx context.Context, p *rig.Part) (any, error) {
 	}
 	defer os.RemoveAll(dir)
 	debug.SetGCPercent(400)
+	daemon.MoreContexts(os.LookupEnv)
 	port := uint16(20_000 + os.Getpid()%20_000)
 	d, err := daemon.Open(daemon.Config{
 		Feed: &source{even: rig.Even(s.Rate)}, Await: 1, Interface: "lo", Journal: dir,

@@ -3,6 +3,7 @@ package path
 import (
 	"fmt"
 	"net/netip"
+	"os"
 	"time"
 
 	"github.com/tapecast/tapecast/bench/rig"
@@ -47,8 +48,9 @@ type Settings struct {
 	Linger    time.Duration           `json:"linger,omitempty"`   // after the end, since the last request; 0: 0.2 s
 }
 
-// daemon opens a sequencer process that publishes source on c.
+// daemon opens a sequencer process that publishes source on c, as serve does.
 func (s Settings) daemon(c Channel, source feed.Source, await int) (*daemon.Daemon, error) {
+	daemon.MoreContexts(os.LookupEnv)
 	d := daemon.Config{
 		Feed: source, Await: await, EndAtEOF: !s.Open, Linger: linger(s.Linger),
 		Interface: s.Interface, LineA: c.Groups[0], Send: s.Send, Retransmit: c.Retransmit,

@@ -11,19 +11,19 @@ import (
 	"github.com/tapecast/tapecast/recovery/retransmit"
 )
 
-// few is a source of three messages.
-type few struct{ put int }
+// few is a source of three messages, and more.
+type few struct{ put, more int }
 
 func (f *few) Poll(_ wire.Nanos, sink feed.Sink, _ int) (int, error) {
 	id, _, err := sink.Register("few")
-	for ; err == nil && f.put < 3; f.put++ {
+	for ; err == nil && f.put < 3+f.more; f.put++ {
 		m := wire.OrderDelete{Head: wire.Head{Instrument: 1}, Order: 1}
 		err = sink.Put(feed.Input{ID: id}, m.AppendTo(nil))
 	}
 	if err != nil {
 		return 0, err
 	}
-	return 3, io.EOF
+	return 3 + f.more, io.EOF
 }
 
 func (f *few) Due(now wire.Nanos) wire.Nanos { return now }

@@ -18,7 +18,8 @@ const (
 	produceSize = 256 << 10 // bytes that one Produce may give
 	receiveSize = 4 << 10   // bytes that one read takes
 	writeLimit  = 10 * time.Second
-	writeSize   = 64 << 10 // bytes of one write: what the peer took is known so often
+	writeSize   = 64 << 10 // bytes of one write, after which others that wait have their turn
+	promptSize  = 16 << 10 // bytes of an answer that the reader gives by itself
 	acceptPause = 20 * time.Millisecond
 	spare       = 32 // descriptors that connections leave to the journal: its segments, and blocks read for repair
 )
@@ -128,6 +129,10 @@ type connection struct {
 	kick    chan struct{}   // the reader took something: there may be an answer
 	mu      sync.Mutex
 	session *retransmit.Session
+
+	out    sync.Mutex // held from asking the session for bytes until the socket has them, or rest does
+	buffer *[]byte    // nil while rest is empty
+	rest   []byte     // of buffer: produced, and not taken by the socket
 }
 
 func (c *connection) run(ctx context.Context) {
@@ -158,11 +163,40 @@ func (c *connection) read() (left bool) {
 		c.mu.Lock()
 		bad := c.session.Receive(c.shell.clock.Now(), b[:n])
 		c.mu.Unlock()
+		if err == nil && bad == nil {
+			c.prompt()
+		}
 		c.wake()
 		if err != nil || bad != nil {
 			return bad == nil
 		}
 	}
+}
+
+// prompt answers from the reader's goroutine when nothing else is being copied or
+// written, and the answer is short: a repair of a few packets is not worth the two
+// changes of threads that a turn costs. The rest is for write.
+func (c *connection) prompt() {
+	if c.shell.writers.waiting.Load() > 0 || !c.out.TryLock() {
+		return
+	}
+	defer c.out.Unlock()
+	if len(c.rest) > 0 {
+		return
+	}
+	c.shell.copies.try(func() {
+		n, _, err := c.fill()
+		if err != nil || n == 0 || n > promptSize {
+			return // an error comes again, to write
+		}
+		_ = c.raw.Write(func(fd uintptr) bool { // likewise
+			n, err = unix.Write(int(fd), c.rest)
+			return true
+		})
+		if err == nil {
+			c.taken(n)
+		}
+	})
 }
 
 func (c *connection) wake() {
@@ -195,34 +229,58 @@ func (c *connection) write(ctx context.Context) {
 
 // produce sends one buffer full, or says how long there is nothing to send.
 func (c *connection) produce() (wait time.Duration, err error) {
-	b := c.shell.buffers.Get().(*[]byte)
-	defer c.shell.buffers.Put(b)
-	var n int
-	c.shell.copies.pass(func() { n, wait, err = c.next(*b) })
-	for sent := 0; sent < n && err == nil; {
-		var k int
-		k, err = c.put((*b)[sent:min(sent+writeSize, n)])
-		c.taken(k)
-		sent += k
+	c.out.Lock()
+	defer c.out.Unlock()
+	if len(c.rest) == 0 {
+		c.shell.copies.pass(func() { _, wait, err = c.fill() })
+	}
+	if len(c.rest) > 0 && err == nil {
+		var n int
+		n, err = c.put(c.rest)
+		c.taken(n)
 	}
 	return wait, err
 }
 
-// put writes some of b, waiting for a turn and for room: a peer that takes nothing
-// holds no turn, and only the time without room counts against it.
+// fill asks the session for a buffer full, which is rest then.
+func (c *connection) fill() (n int, wait time.Duration, err error) {
+	c.buffer = c.shell.buffers.Get().(*[]byte)
+	n, wait, err = c.next(*c.buffer)
+	c.rest = (*c.buffer)[:n]
+	c.spend(0)
+	return n, wait, err
+}
+
+// spend takes n bytes off rest, and gives its buffer back with the last one.
+func (c *connection) spend(n int) {
+	if c.rest = c.rest[n:]; len(c.rest) == 0 {
+		c.shell.buffers.Put(c.buffer)
+		c.rest, c.buffer = nil, nil
+	}
+}
+
+// put writes b, waiting for turns and for room: a peer that takes nothing holds no
+// turn, and only the time without room counts against it. n is what the socket took.
 func (c *connection) put(b []byte) (n int, err error) {
 	limited := false
 	broken := c.raw.Write(func(fd uintptr) bool {
-		n, err = c.shell.writers.write(int(fd), b)
-		if err != unix.EAGAIN {
-			return true
+		for n < len(b) {
+			var k int
+			k, err = c.shell.writers.write(int(fd), b[n:])
+			n += k
+			if err == unix.EAGAIN {
+				limited = true
+				c.conn.SetWriteDeadline(time.Now().Add(c.shell.limit))
+				return false
+			}
+			if err != nil {
+				return true
+			}
 		}
-		limited = true
-		c.conn.SetWriteDeadline(time.Now().Add(c.shell.limit))
-		return false
+		return true
 	})
 	if broken != nil {
-		return 0, broken
+		return n, broken
 	}
 	if limited {
 		c.conn.SetWriteDeadline(time.Time{})
@@ -249,7 +307,9 @@ func (c *connection) next(b []byte) (n int, wait time.Duration, err error) {
 	return 0, max(time.Duration(min(next, limit)-now), time.Microsecond), nil
 }
 
+// taken notes that the socket took n bytes of rest.
 func (c *connection) taken(n int) {
+	c.spend(n)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.session.Taken(c.shell.clock.Now(), n)

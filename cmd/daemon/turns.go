@@ -17,7 +17,7 @@ const (
 // half is how many threads copy packets, and how many write them to sockets. With as
 // many as there are processors, a hundred receivers that lose the same range would
 // keep the ingest loop waiting for one.
-func half() int { return max(1, runtime.GOMAXPROCS(0)/2) }
+func half() int { return max(1, min(runtime.NumCPU(), runtime.GOMAXPROCS(0))/2) }
 
 // gate lets as many in at once as it has places, but keeps no place for one who is
 // slow: who waits for the disk uses no processor, and must not stop those who copy
@@ -27,6 +27,20 @@ type gate chan struct{}
 // pass runs fn inside.
 func (g gate) pass(fn func()) {
 	g <- struct{}{}
+	g.inside(fn)
+}
+
+// try runs fn inside if there is a place now.
+func (g gate) try(fn func()) {
+	select {
+	case g <- struct{}{}:
+		g.inside(fn)
+	default:
+	}
+}
+
+// inside runs fn, which has a place.
+func (g gate) inside(fn func()) {
 	leave := func() { <-g }
 	t := time.AfterFunc(slow, leave)
 	fn()
@@ -85,17 +99,21 @@ func (d *debt) after(took time.Duration, crowded bool) time.Duration {
 	return rest
 }
 
-// write writes some of b to fd, a socket that does not block, in its turn.
+// write writes b to fd, a socket that does not block, in its turn: all of it, or as
+// much as there is room for (EAGAIN), or a piece while others wait. n counts either way.
 func (w writers) write(fd int, b []byte) (n int, err error) {
 	done := make(chan struct{})
 	w.waiting.Add(1)
 	w.turns <- func() bool {
 		w.waiting.Add(-1)
-		for n, err = unix.Write(fd, b); err == unix.EINTR; {
-			n, err = unix.Write(fd, b)
+		defer close(done)
+		for n < len(b) && err == nil && (n == 0 || w.waiting.Load() == 0) {
+			var k int
+			if k, err = unix.Write(fd, b[n:min(n+writeSize, len(b))]); err == unix.EINTR {
+				k, err = 0, nil
+			}
+			n += max(k, 0)
 		}
-		n = max(n, 0)
-		close(done)
 		return n > 0
 	}
 	<-done

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"testing"
 	"time"
 
@@ -70,6 +72,23 @@ func TestGate(t *testing.T) {
 	}
 }
 
+// TestMoreContexts: contexts are added, taken back, and left alone where the user has
+// chosen them.
+func TestMoreContexts(t *testing.T) {
+	was := runtime.GOMAXPROCS(0)
+	undo := MoreContexts(func(string) (string, bool) { return "", false })
+	if got := runtime.GOMAXPROCS(0); got < was+3 {
+		t.Errorf("%d contexts of %d before, want one more for each of three threads at least", got, was)
+	}
+	if undo(); runtime.GOMAXPROCS(0) != was {
+		t.Errorf("%d contexts are left, want %d", runtime.GOMAXPROCS(0), was)
+	}
+	MoreContexts(func(name string) (string, bool) { return "1", name == "GOMAXPROCS" })
+	if got := runtime.GOMAXPROCS(0); got != was {
+		t.Errorf("%d contexts against GOMAXPROCS", got)
+	}
+}
+
 // pair is a connection of a shell whose writers run, and its peer.
 func pair(t *testing.T, s *shell) (*connection, net.Conn) {
 	t.Helper()
@@ -113,11 +132,9 @@ func TestPutWaitsForRoom(t *testing.T) {
 	want := bytes.Repeat([]byte("0123456789abcdef"), 1<<20)
 	wrote := make(chan error)
 	go func() {
-		var err error
-		for b := want; len(b) > 0 && err == nil; {
-			var n int
-			n, err = c.put(b[:min(len(b), writeSize)])
-			b = b[n:]
+		n, err := c.put(want)
+		if n != len(want) {
+			err = errors.Join(err, fmt.Errorf("%d of %d bytes", n, len(want)))
 		}
 		wrote <- err
 	}()
@@ -147,8 +164,8 @@ func TestPutLimit(t *testing.T) {
 		if sent += n; err == nil {
 			continue
 		}
-		if sent == 0 || n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("after %d bytes: %d more, %v; want a deadline once the socket is full", sent, n, err)
+		if sent == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("after %d bytes: %v; want a deadline once the socket is full", sent, err)
 		}
 		return
 	}

@@ -70,6 +70,9 @@ func (a *app) runListen(ctx context.Context, c listenConfig) error {
 		return err
 	}
 	defer withoutCollection(listenGarbage, a.env)()
+	if l.relay != nil {
+		defer daemon.MoreContexts(a.env)()
+	}
 	before := daemon.ReadMemory()
 	err = l.run(ctx)
 	return l.end(err, daemon.ReadMemory().Since(before))

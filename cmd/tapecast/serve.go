@@ -50,6 +50,7 @@ func (a *app) serve() command {
 		shared:   []settings.Section{clockSection(&c.Clock)},
 		run: func(ctx context.Context, _ []string) error {
 			defer withoutCollection(serveGarbage, a.env)()
+			defer daemon.MoreContexts(a.env)()
 			s, err := daemon.Serve(ctx, c, &serveReporter{out: a.err, json: json})
 			if s == nil {
 				return err

@@ -28,11 +28,27 @@ func (c *Session) copy(now wire.Nanos, r *request) verdict {
 // window is how many bytes to copy for r: about what it wants, so that a small gap
 // costs a small copy. What is missing then is the next turn's.
 func (c *Session) window(r *request) int {
-	room := min(c.room(), MaxFrame-headLen)
-	if want := r.last - r.seq; !r.wide && want < MaxFrame {
+	room := min(c.room(), c.frameSize()-headLen)
+	if r.wide {
+		return min(c.room(), MaxFrame-headLen)
+	}
+	if want := r.last - r.seq; want < MaxFrame {
 		room = min(room, 2*c.least()+int(want)*averageMessage)
 	}
 	return room
+}
+
+// plainFrame is how long frames of packets are, as far as these fit: a receiver cannot
+// begin with one before it is whole, and copies it unless one read brings it whole.
+const plainFrame = 32 << 10
+
+// frameSize is how long a frame of packets may get: with compression as long as
+// possible, which needs something to compress.
+func (c *Session) frameSize() int {
+	if c.login.Compress {
+		return MaxFrame
+	}
+	return max(plainFrame, headLen+2*c.least())
 }
 
 // averageMessage is about the length of a message, its share of headers included.

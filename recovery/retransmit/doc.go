@@ -133,7 +133,8 @@
 //	receivers told apart      65,536                          more do not count
 //	compression               one at a time in a server       the others send plain
 //
-// Within a session requests take turns, a frame each; sessions share the total byte
-// rate in the order in which they ask for 64 KiB of it. Produce copies from the store
-// into the loop's buffer, and a request costs work in proportion to its range.
+// Within a session requests take turns, a frame each, but one that goes on where
+// another ends waits for that. Sessions share the total byte rate in the order in which
+// they ask for 64 KiB of it. Produce copies from the store into the loop's buffer, and a
+// request costs work in proportion to its range.
 package retransmit

@@ -58,7 +58,11 @@ func (c *Session) answer(now wire.Nanos, st *State) (next wire.Nanos) {
 		}
 		c.turn %= len(c.requests)
 		r := &c.requests[c.turn]
-		switch c.serve(now, st, r) {
+		v := waiting
+		if !c.continues(r) {
+			v = c.serve(now, st, r)
+		}
+		switch v {
 		case finished:
 			c.requests = slices.Delete(c.requests, c.turn, c.turn+1)
 			idle = 0
@@ -73,6 +77,18 @@ func (c *Session) answer(now wire.Nanos, st *State) (next wire.Nanos) {
 	return c.earliest()
 }
 
+// continues reports whether r goes on where another open request ends. Then it waits
+// for that: the receiver takes what comes in order straight from the connection, and
+// would have to copy and keep the rest.
+func (c *Session) continues(r *request) bool {
+	for i := range c.requests {
+		if o := &c.requests[i]; o.last+1 == r.first && !o.definitions && !r.definitions {
+			return true
+		}
+	}
+	return false
+}
+
 // least is the room below which no further answer is begun.
 func (c *Session) least() int {
 	return max(c.server.cfg.Channel.PacketSize, wire.DefaultPacket)
@@ -82,7 +98,9 @@ func (c *Session) least() int {
 func (c *Session) earliest() wire.Nanos {
 	next := never
 	for i := range c.requests {
-		next = min(next, c.requests[i].retry)
+		if r := &c.requests[i]; !c.continues(r) {
+			next = min(next, r.retry)
+		}
 	}
 	return next
 }
