@@ -35,7 +35,7 @@ func (d *Daemon) openClock() error {
 	if err != nil {
 		return clockError(err)
 	}
-	d.keeper, d.clock = k, k.Clock()
+	d.keeper, d.clock, d.patience = k, k.Clock(), keeper.EndWait
 	return nil
 }
 
@@ -45,22 +45,35 @@ type clockLoops struct {
 	err  error
 }
 
-// keep starts the keeper. stop ends it, and waits.
-func (d *Daemon) keep(ctx context.Context) (loops *clockLoops, stop func()) {
+// keep starts the keeper. stop ends it and waits, but not for ever: loops that a disk hangs
+// are left to themselves.
+func (d *Daemon) keep(ctx context.Context) (loops *clockLoops, stop func() error) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // stamps are made until the ingest loop has ended
 	loops = &clockLoops{over: make(chan error, 1)}
 	var all sync.WaitGroup
 	all.Go(func() { loops.over <- d.keeper.Run(ctx, all.Go) })
-	return loops, func() {
+	return loops, sync.OnceValue(func() error {
 		cancel()
-		all.Wait()
-	}
+		ended := make(chan struct{})
+		go func() {
+			all.Wait()
+			close(ended)
+		}()
+		late := time.NewTimer(d.patience)
+		defer late.Stop()
+		select {
+		case <-ended:
+			return d.keeper.Err()
+		case <-late.C:
+			return d.keeper.Hung()
+		}
+	})
 }
 
 // endClock stops the clock, tells what it had still to tell, and says what its trail could
 // not take in the end.
-func (d *Daemon) endClock(stop func(), r Reporter) error {
-	stop()
+func (d *Daemon) endClock(stop func() error, r Reporter) error {
+	err := stop()
 	for {
 		select {
 		case e := <-d.events:
@@ -68,10 +81,7 @@ func (d *Daemon) endClock(stop func(), r Reporter) error {
 			continue
 		default:
 		}
-		if err := d.keeper.Err(); err != nil {
-			return fmt.Errorf("the audit trail has no end: %w", err)
-		}
-		return nil
+		return err
 	}
 }
 

@@ -20,20 +20,21 @@ import (
 
 // Daemon is a sequencer process that Open made ready and Run runs.
 type Daemon struct {
-	cfg     Config
-	clock   clock.Clock
-	keeper  *keeper.Keeper
-	events  chan keeper.Event // of the clock, for the control loop
-	state   *journal.State
-	cut     journal.Cut // of this epoch
-	history *history.History
-	live    live
-	disk    *disk // nil without a journal
-	ingest  *ingest
-	server  *retransmit.Server
-	ln      net.Listener
-	shell   *shell
-	started bool // enough receivers have logged in; the ingest loop's
+	cfg      Config
+	clock    clock.Clock
+	keeper   *keeper.Keeper
+	events   chan keeper.Event // of the clock, for the control loop
+	patience time.Duration     // for the clock's loops to end
+	state    *journal.State
+	cut      journal.Cut // of this epoch
+	history  *history.History
+	live     live
+	disk     *disk // nil without a journal
+	ingest   *ingest
+	server   *retransmit.Server
+	ln       net.Listener
+	shell    *shell
+	started  bool // enough receivers have logged in; the ingest loop's
 }
 
 // Open checks c, recovers the journal, takes the next epoch and makes it durable,

@@ -31,8 +31,8 @@ func (a *app) auditVerify() command {
 	return command{
 		use: "verify DIR", table: "clock-audit-verify", short: "check every hash, and derive every bound again",
 		long: "Verify checks that no bit of the trail in DIR has changed, and derives every bound that\n" +
-			"the clock promised again, from the exchanges and the declared assumptions, by other\n" +
-			"means than the clock's own. What does not hold is placed. The exit code is then 3.\n\n" +
+			"the clock promised again, from the exchanges with servers, the readings of other sources\n" +
+			"and the declared assumptions, by other means than the clock's own. What does not hold is placed. The exit code is then 3.\n\n" +
 			"That the end of a trail was cut off, a chain of hashes cannot tell by itself: note the\n" +
 			"head that verify prints where nobody who can write DIR can write, and give it as --head\n" +
 			"the next time.",
@@ -99,7 +99,10 @@ func (s *auditSummary) rows(t *table) {
 	t.row("end", end)
 	t.row("head", s.Summary.Head)
 	t.row("lost", fmt.Sprintf("%s, by the trail's own word", plural(s.Summary.Lost, "record")))
-	t.row("derived", fmt.Sprintf("%s promised anchors from %s exchanges; %s of them rest on another source", grouped(s.Promised), grouped(s.Samples), grouped(s.Foreign)))
+	t.row("derived", fmt.Sprintf("%s promised anchors from %s exchanges with servers", grouped(s.Promised), grouped(s.Samples)))
+	if s.Readings > 0 {
+		t.row("", fmt.Sprintf("%s of them from %s readings of the host's or a PTP clock", grouped(s.Foreign), grouped(s.Readings)))
+	}
 	t.row("rows", fmt.Sprintf("%s held against their anchors", grouped(s.Seconds)))
 	verdict := "sound: every hash fits, and every bound follows from the trail"
 	if !s.Sound {
@@ -139,6 +142,7 @@ func (a *app) auditReport() command {
 }
 
 func (a *app) report(dir string, c *reportConfig) error {
+	c.Made = wire.Nanos(time.Now().UnixNano())
 	r, err := audit.NewReport(dir, c.Terms)
 	if err != nil {
 		if place := trailPlace(dir, err); place != nil {

@@ -32,7 +32,7 @@ func sourceSettings(c *keeper.Config) []settings.Setting {
 	same := func(s string) string { return s }
 	return []settings.Setting{
 		{Name: "sources", Value: settings.List(&c.Sources, "SOURCES", parseSource, same), Usage: "what to set the clock by, best first: ptp, host (what the kernel or chronyd vouch for; else unsynchronised), ntp; or local: the host's clock, unsynchronised for ever"},
-		{Name: "servers", Value: settings.List(&c.Servers, "ADDR:PORT[ key N]", keeper.ParseServer, keeper.Server.String), Usage: "NTP servers; beside another source they audit it"},
+		{Name: "servers", Value: settings.List(&c.Servers, "ADDR:PORT[ key N]", keeper.ParseServer, keeper.Server.String), Usage: "NTP servers; beside another source they audit it, and ptp needs them"},
 		{Name: "faulty", Value: settings.Number(&c.Faulty, "N", 0, 4), Usage: "how many of the servers may lie: fewer than half"},
 		{Name: "keys", Value: settings.Text(&c.Keys, "FILE"), Usage: "keys of the servers, as chronyd's: 7 AES128 HEX:..."},
 		{Name: "poll", Value: settings.Duration(&c.Poll), Usage: "time between questions to a server, 1s to 1024s"},
@@ -42,7 +42,7 @@ func sourceSettings(c *keeper.Config) []settings.Setting {
 		{Name: "ptp-device", Value: settings.Text(&c.PTP.Device, "FILE"), Usage: "hardware clock, such as /dev/ptp0, for ptp"},
 		{Name: "ptp-error", Value: settings.Duration(&c.PTP.Error), Usage: "largest error of the hardware clock: its grandmaster's and its servo's; needed for ptp"},
 		{Name: "ptp-utc", Value: settings.Bool(&c.PTP.UTC), Usage: "the hardware clock is on UTC, not on TAI"},
-		{Name: "tai", Value: settings.Number(&c.TAI, "N", 10, 100), Usage: "TAI - UTC in seconds, as published"},
+		{Name: "tai", Value: settings.Number(&c.TAI, "N", 0, 100), Usage: "TAI - UTC in seconds, as published; 0: the kernel's word, or 37 where it has none"},
 	}
 }
 
@@ -57,7 +57,7 @@ func boundSettings(c *keeper.Config) []settings.Setting {
 		{Name: "forward", Value: settings.Bool(&c.Forward), Usage: "allow a step forward after a disruption"},
 		{Name: "audit", Value: settings.Text(&c.Audit, "DIR"), Usage: "keep the audit trail there; see tapecast clock audit"},
 		{Name: "file", Value: settings.Text(&c.File, "FILE"), Usage: "show the clock to this host there, for tapecast clock status and for receivers; with an audit trail: " + keeper.FileName + " beside it"},
-		{Name: "reference", Value: settings.Duration(&c.Reference), Usage: "assumed: a server's largest error beyond its own word"},
+		{Name: "reference", Value: settings.Duration(&c.Reference), Usage: "assumed: a server's largest error beyond its own word; the default is what NTP's format can round away"},
 		{Name: "drift", Value: settings.Float(&c.Drift, "X"), Usage: "assumed: largest frequency error of this host's counter"},
 		{Name: "wander", Value: settings.Float(&c.Wander, "X"), Usage: "assumed: its largest change in a second"},
 		{Name: "wander-cap", Value: settings.Float(&c.WanderCap, "X"), Usage: "assumed: its largest change ever"},

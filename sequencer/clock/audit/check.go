@@ -11,14 +11,15 @@ type Checked struct {
 	Samples  uint64  `json:"samples"`
 	Updates  uint64  `json:"updates"`  // anchors looked at
 	Promised uint64  `json:"promised"` // of them with a promise, all derived again
-	Foreign  uint64  `json:"foreign"`  // of them resting on another source than the samples
+	Readings uint64  `json:"readings"` // of other sources
+	Foreign  uint64  `json:"foreign"`  // of the promised anchors, resting on them
 	Unproven uint64  `json:"unproven"` // of them not derived, behind records that were lost
 	Seconds  uint64  `json:"seconds"`
 	Slack    float64 `json:"slack"` // ns: the most by which a bound was wider than it need be
 }
 
-// Check verifies the trail and derives every promised bound again from the exchanges
-// and the declared assumptions. It returns an ErrUnsound that names the record for the
+// Check verifies the trail and derives every promised bound again from the exchanges,
+// the readings of other sources and the declared assumptions. It returns an ErrUnsound that names the record for the
 // first one that is narrower than what follows, and what Verify does; those behind
 // lost records are Unproven instead. head is Verify's.
 func Check(dir, head string) (Checked, error) {
@@ -47,6 +48,7 @@ type checker struct {
 	far    [2]held
 	anchor *Update // the one that the next second row is of
 	lossy  bool    // records are missing since the last header or disruption
+	other  other
 }
 
 func (c *checker) record(r *Record) error {
@@ -55,15 +57,20 @@ func (c *checker) record(r *Record) error {
 		if err := r.Header.Assumption.valid(); err != nil {
 			return unsound(r, "%v", err)
 		}
-		*c = checker{Checked: c.Checked, assume: r.Header.Assumption, facts: make([]factSet, r.Header.Assumption.Servers)}
+		*c = checker{Checked: c.Checked, assume: r.Header.Assumption, facts: make([]factSet, r.Header.Assumption.Servers), other: other{tai: r.Header.Assumption.TAI}}
 	case KindSample:
 		c.Samples++
 		return c.sample(r)
+	case KindReading:
+		c.Readings++
+		return c.excuse(c.read(r))
+	case KindLeap:
+		c.other.leaps = true
 	case KindLost:
 		c.lossy = true
 	case KindDisruption:
 		c.holds, c.far, c.lossy = false, [2]held{}, false
-		c.facts = make([]factSet, len(c.facts))
+		c.facts, c.other = make([]factSet, len(c.facts)), other{tai: c.other.tai, leaps: c.other.leaps}
 	case KindUpdate:
 		c.Updates++
 		return c.excuse(c.update(r))
@@ -113,7 +120,7 @@ func (c *checker) sample(r *Record) error {
 // update derives the interval of an anchor, and holds the anchor against it.
 func (c *checker) update(r *Record) error {
 	u, before := r.Update, c.anchor
-	c.anchor = u
+	c.anchor, c.other.tai = u, int(u.TAI)
 	if u.Known {
 		if err := c.know(r); err != nil {
 			return err
@@ -161,19 +168,20 @@ func (c *checker) early(r *Record, before *Update) error {
 // rounding is what two ways to calculate may differ by, ns.
 const rounding = 4
 
-// know takes the interval of a fresh quorum: its own derivation, or the word of
-// another source.
+// know takes the interval that an anchor follows, if the exchanges with the servers, or the
+// readings of the source that it names, allow no wider one.
 func (c *checker) know(r *Record) error {
 	u := r.Update
+	own, err := c.derive(u)
+	if err != nil {
+		return unsound(r, "%v", err)
+	}
 	said := held{u.Counter, float64(u.Low - c.base), float64(u.High - c.base), u.PhiLow, u.PhiHigh, u.Fixed}
-	if u.From == "" {
-		own, err := c.region(u.Counter)
-		if err != nil {
-			return unsound(r, "%v", err)
-		}
-		if said.low > own.low+rounding || said.high < own.high-rounding || said.phiLow > own.phiLow+1e-9 || said.phiHigh < own.phiHigh-1e-9 {
-			return unsound(r, "the exchanges allow [%.0f, %.0f], the record says [%.0f, %.0f]", own.low, own.high, said.low, said.high)
-		}
+	if said.low > own.low+rounding || said.high < own.high-rounding || said.phiLow > own.phiLow+1e-9 || said.phiHigh < own.phiHigh-1e-9 {
+		return unsound(r, "what the sources said allows [%.0f, %.0f], the record says [%.0f, %.0f]", own.low, own.high, said.low, said.high)
+	}
+	if said.fixed && !own.fixed {
+		return unsound(r, "a rate that stays as it is, which nobody vouches for")
 	}
 	if said.fixed != c.held.fixed {
 		c.far = [2]held{}
@@ -183,6 +191,13 @@ func (c *checker) know(r *Record) error {
 		c.far[0], c.far[1] = c.far[1], said
 	}
 	return nil
+}
+
+func (c *checker) derive(u *Update) (held, error) {
+	if u.From == "" {
+		return c.region(u.Counter)
+	}
+	return c.foreign(u)
 }
 
 // farthest is how far true time can be from the anchor's line at a counter reading.

@@ -21,11 +21,14 @@ type factSet struct {
 }
 
 func (f *factSet) add(s *Sample, base int64, a Assume) {
+	f.hold(bound{s.Sent, float64(s.T2 + s.Error - s.Sent - base)}, bound{s.Received, float64(s.T3 - s.Error - s.Received - base)}, a)
+}
+
+func (f *factSet) hold(most, least bound, a Assume) {
 	if len(f.most) >= a.Samples {
 		f.most, f.least = f.most[1:], f.least[1:]
 	}
-	f.most = append(f.most, bound{s.Sent, float64(s.T2 + s.Error - s.Sent - base)})
-	f.least = append(f.least, bound{s.Received, float64(s.T3 - s.Error - s.Received - base)})
+	f.most, f.least = append(f.most, most), append(f.least, least)
 	f.probation = f.probation && len(f.most) < a.MinSamples
 }
 

@@ -7,12 +7,21 @@ type extent struct {
 	low, high int64 // UTC of all records
 	last      int64 // UTC
 	any       bool
+	rows      int
 	starts    int   // headers and disruptions: behind each the counter begins anew
 	begun     int64 // UTC of the last of them
 	row       *Second
 	rowUTC    int64 // of the first row since
 	known     bool  // there was a promise
 	from, to  int64 // UTC, then
+	tail      tail
+}
+
+// tail is what was recorded behind the last promise.
+type tail struct {
+	rows   int   // up to the last promised one
+	length int64 // of those behind it, by the counter, ns
+	begins int64 // UTC of the end of the promise
 }
 
 // longestLead is how long before its first row a program can have started, ns.
@@ -37,13 +46,16 @@ func (e *extent) second(utc int64, s *Second) {
 	if e.row == nil {
 		e.row, e.rowUTC = s, utc
 	}
+	e.rows++
 	if !promised(s.State) {
+		e.tail.length += s.To - s.From
 		return
 	}
 	if !e.known {
 		e.known, e.from = true, e.beginning(utc, s)
 	}
 	e.to = max(e.to, utc+min(s.To-s.From, longestRow))
+	e.tail = tail{rows: e.rows, begins: e.to}
 }
 
 // beginning is when the trail began, by its first promised row. What was before an
@@ -60,10 +72,16 @@ func (e *extent) beginning(utc int64, s *Second) int64 {
 	return at
 }
 
-// bounds are UTC. Without any promise they are those of all records.
-func (e *extent) bounds() (from, to int64) {
+// bounds are UTC. Without any promise they are those of all records. The end of a trail
+// that ends without one is by the host's word, unless that cannot be, because it lies before
+// the last promise or after now (0: not known): then what was recorded follows on the promise.
+func (e *extent) bounds(now int64) (from, to int64, lost bool) {
 	if !e.known {
-		return e.low, e.high
+		return e.low, e.high, false
 	}
-	return e.from, max(e.to, e.last)
+	placed := e.tail.begins + e.tail.length
+	if lost = e.tail.length > 0 && (e.last < e.tail.begins || now != 0 && e.last > now); lost {
+		return e.from, max(e.to, placed), true
+	}
+	return e.from, max(e.to, placed, e.last), false
 }

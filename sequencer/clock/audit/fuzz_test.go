@@ -51,6 +51,10 @@ func FuzzRecords(f *testing.F) {
 		`{"kind":"sample","utc":1,"sample":{"server":0,"sent":1,"received":2,"t2":1,"t3":1,"error":5,"used":true}}`,
 		`{"kind":"update","utc":1,"update":{"counter":5,"known":true,"from":"x","low":1,"high":9,"start":6,"end":9,"time":7,"ahead":9,"behind":9,"state":1}}
 {"kind":"second","utc":1,"second":{"bound":9,"state":1,"stamps":3,"from":6,"to":9}}`,
+		`{"kind":"reading","utc":1,"reading":{"from":"x","counter":5,"done":5,"pairs":[[5,7,6]],"kernel":{"max_error_us":1},"used":true}}
+{"kind":"update","utc":1,"update":{"counter":5,"known":true,"from":"x","low":-5000,"high":5000,"phi_low":-1,"phi_high":1,"fixed":true,"start":6,"end":9,"time":7,"ahead":9e9,"behind":9e9,"state":1}}`,
+		`{"kind":"reading","utc":1,"reading":{"from":"p","counter":5,"done":9,"pairs":[[5,7,6],[5,7,6]],"ptp":{"utc":true,"each":[[3,4,5]]},"used":true,"restart":true}}
+{"kind":"update","utc":1,"update":{"counter":5,"known":true,"from":"p","start":6,"end":9,"time":7,"state":1}}`,
 		`{"kind":"disruption","utc":5}
 {"kind":"lost","utc":5,"count":7}
 {"kind":"end","utc":6}`,

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"strings"
+	"time"
 
 	"github.com/tapecast/tapecast/feed/wire"
 )
@@ -17,13 +18,14 @@ func (r *Report) Page(w io.Writer) error {
 		"utc":   utcText,
 		"us":    func(ns int64) string { return fmt.Sprintf("%.1f", float64(ns)/1e3) },
 		"files": func(n int) string { return counted(n, "file") },
+		"span":  func(ns int64) time.Duration { return time.Duration(ns) },
 		"pct":   func(share float64) string { return fmt.Sprintf("%.3f", 100*share) },
 	}).Parse(page)
 	if err != nil {
 		return err
 	}
 	return t.Execute(w, map[string]any{
-		"R": r, "Bound": r.plotBound(), "Offset": r.plotOffset(),
+		"R": r, "Bound": r.plotBound(), "Offset": r.plotOffset(), "Made": int64(r.Terms.Made),
 	})
 }
 
@@ -172,7 +174,9 @@ svg{width:100%;height:auto}svg text{font:11px system-ui,sans-serif;text-anchor:e
 <h1>Clock report: <span class="{{if .R.Compliant}}ok{{else}}no{{end}}">{{if .R.Compliant}}compliant{{else}}not compliant{{end}}</span></h1>
 <p>Error of a stamp at most {{.R.Terms.Limit}} in at least {{pct .R.Terms.Coverage}} % of every {{.R.Terms.Window}},
 from {{utc .R.Total.From}} to {{utc .R.Total.To}} UTC. Time without a record counts as not covered.
-The trail's {{.R.Trail.Records}} records in {{files .R.Trail.Files}} are whole: every hash was checked, up to {{.R.Trail.Head}}{{if not .R.Trail.Ended}}; the trail has not been closed yet{{end}}.{{if .R.Trail.Lost}} By its own word {{.R.Trail.Lost}} records or bytes were lost.{{end}}</p>
+The trail's {{.R.Trail.Records}} records in {{files .R.Trail.Files}} are whole: every hash was checked, up to {{.R.Trail.Head}}{{if not .R.Trail.Ended}}; the trail has not been closed yet{{end}}.{{if .R.Trail.Lost}} By its own word {{.R.Trail.Lost}} records or bytes were lost.{{end}}{{if .R.Unplaced}}
+After the last promise the host's clock told a time that cannot be: {{span .R.Unplaced}} of records are counted where that promise ends.{{end}}{{if .R.Terms.Made}}
+Made {{utc .Made}} UTC, by the clock of the host that made it.{{end}}</p>
 <h2>Largest error, by the clock's own bound</h2>{{.Bound}}
 <p>Dashed: the limit. Grey: no promise.</p>
 <h2>Time told, less the middle of its interval</h2>{{.Offset}}

@@ -12,6 +12,7 @@ type Kind string
 const (
 	KindHeader     Kind = "header"     // design and assumptions; first after every start
 	KindSample     Kind = "sample"     // one exchange with a server
+	KindReading    Kind = "reading"    // what another source was asked and said
 	KindUpdate     Kind = "update"     // a published anchor
 	KindSecond     Kind = "second"     // what was said in one second
 	KindState      Kind = "state"      // the state changed
@@ -33,6 +34,8 @@ type Record struct {
 	Sample *Sample `json:"sample,omitempty"`
 	Update *Update `json:"update,omitempty"`
 	Second *Second `json:"second,omitempty"`
+
+	Reading *Reading `json:"reading,omitempty"`
 }
 
 // most is the largest time or counter that a record can have, ns: sums of two fit.
@@ -63,10 +66,13 @@ func (r *Record) valid() error {
 	switch r.Kind {
 	case KindHeader:
 		h := r.Header
-		bad = bad || h == nil || !finite(h.Assumption.Drift, h.Assumption.Wander, h.Assumption.WanderCap)
+		bad = bad || h == nil || !finite(h.Assumption.Drift, h.Assumption.Wander, h.Assumption.WanderCap, h.Assumption.HostDrift) ||
+			!inRange(h.Assumption.PTPError)
 	case KindSample:
 		s := r.Sample
 		bad = bad || s == nil || !inRange(s.Sent, s.Received, s.T2, s.T3, s.Error, s.RootDelay, s.Dispersion)
+	case KindReading:
+		bad = bad || !r.Reading.valid()
 	case KindUpdate:
 		u := r.Update
 		bad = bad || u == nil || !inRange(u.Counter, u.Low, u.High, u.Start, u.End, u.Time, u.Shift) ||
@@ -109,6 +115,10 @@ type Assume struct {
 	Reference  int64   `json:"reference_ns"`
 	Enter      int64   `json:"enter_ns"`
 	Exit       int64   `json:"exit_ns"`
+	TAI        int     `json:"tai_s"`        // TAI - UTC at the start
+	HostDrift  float64 `json:"host_drift"`   // how fast the host's clock is corrected at most
+	PTPError   int64   `json:"ptp_error_ns"` // of the hardware clock, servo and grandmaster
+	PTPTAI     int     `json:"ptp_tai_s"`    // how far it is ahead of UTC
 }
 
 // Sample is one exchange. Counters and times in ns; T2 and T3 on the scale without

@@ -18,6 +18,7 @@ type Terms struct {
 	Coverage float64       `json:"coverage"`  // share of each window that must be within Limit, 0 to 1
 	From     wire.Nanos    `json:"from_utc"`  // 0: the trail's own beginning, as its first promise dates it
 	To       wire.Nanos    `json:"to_utc"`    // 0: the trail's own end
+	Made     wire.Nanos    `json:"made_utc"`  // when the report is made, by the reader's clock; 0: not known
 }
 
 // Window is one part of the time of a report.
@@ -52,7 +53,8 @@ type Report struct {
 	Total      Window            `json:"total"`
 	Events     []Record          `json:"events"` // changes of state, disruptions, alarms, losses; the first MaxEvents
 	Unlisted   int               `json:"events_unlisted"`
-	Samples    map[string]uint64 `json:"samples"` // how many were used, or why not
+	Unplaced   int64             `json:"unplaced_ns"` // recorded behind the last promise while the host's clock told a time that cannot be: put where that promise ends
+	Samples    map[string]uint64 `json:"samples"`     // how many were used, or why not
 	Plot       []Point           `json:"plot"`
 	Compliant  bool              `json:"compliant"`
 	runs       []run             // of promised rows
@@ -60,6 +62,8 @@ type Report struct {
 	all        []int64           // bounds
 	dots       map[int64]Point   // of the plot
 	widthOfDot int64
+	rows       int
+	tail       tail // rows to be put elsewhere, if Unplaced
 }
 
 // MaxEvents is how many events a report lists.
@@ -101,7 +105,7 @@ func NewReport(dir string, t Terms) (*Report, error) {
 
 // report judges the records that walk gives.
 func report(t Terms, s Summary, e *extent, walk func(visit func(*Record) error) error) (*Report, error) {
-	from, to := e.bounds()
+	from, to, lost := e.bounds(int64(t.Made))
 	if t.From == 0 {
 		t.From = wire.Nanos(from)
 	}
@@ -117,6 +121,9 @@ func report(t Terms, s Summary, e *extent, walk func(visit func(*Record) error) 
 	}
 	r.widthOfDot = max(int64(t.To-t.From)/points, 1)
 	r.Total = Window{From: int64(t.From), To: int64(t.To)}
+	if lost {
+		r.Unplaced, r.tail = e.tail.length, e.tail
+	}
 	if err := walk(r.record); err != nil {
 		return nil, err
 	}
@@ -138,7 +145,7 @@ func (r *Report) record(rec *Record) error {
 		}
 		r.Samples[reason]++
 	case KindSecond:
-		r.second(rec.UTC, rec.Second)
+		r.second(r.place(rec.UTC, rec.Second), rec.Second)
 	case KindState, KindDisruption, KindAlarm, KindLeap, KindLost:
 		if len(r.Events) == MaxEvents {
 			r.Unlisted++
@@ -197,6 +204,9 @@ func (r *Report) Text(w io.Writer) error {
 	}
 	if r.Unlisted > 0 {
 		fmt.Fprintf(&b, "and %d more\n", r.Unlisted)
+	}
+	if r.Unplaced > 0 {
+		fmt.Fprintf(&b, "\nafter the last promise the host's clock told a time that cannot be: %v of records are counted where that promise ends\n", time.Duration(r.Unplaced))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -2,7 +2,9 @@ package audit
 
 import (
 	"encoding/json"
+	"errors"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -158,5 +160,43 @@ func TestReportNames(t *testing.T) {
 	}
 	if len(names) < 30 {
 		t.Errorf("only %d names in %s", len(names), data)
+	}
+}
+
+// TestLastNeverPromised: the last start never promised, while the host's clock was off. Its
+// time counts, without cover: by the host's word as long as that can be, else behind the
+// last promise; no window ends before its records do, or in the future.
+func TestLastNeverPromised(t *testing.T) {
+	const made = midnight + 900e9
+	for off, lost := range map[wire.Nanos]bool{0: false, 365 * 86400e9: true, -365 * 86400e9: true} {
+		dir := t.TempDir()
+		r := rows{open(t, dir, midnight), 0}
+		r.put(midnight, 400, 1)
+		if err := r.Close(midnight + 400e9); err != nil {
+			t.Fatal(err)
+		}
+		r = rows{open(t, dir, midnight+400e9+off), 0}
+		r.put(midnight+400e9+off, 200, 0)
+		if err := r.Close(midnight + 600e9 + off); err != nil {
+			t.Fatal(err)
+		}
+		got, err := NewReport(dir, Terms{Limit: time.Millisecond, Window: time.Minute, Coverage: 0.95, Made: made})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Total.From != int64(midnight) || got.Total.To != int64(midnight+600e9) || got.Compliant || diff(got.Total.Covered, 400./600) {
+			t.Errorf("off by %d s: %s to %s, %+v", off/1e9, utcText(got.Total.From), utcText(got.Total.To), got.Total)
+		}
+		if (got.Unplaced == 200e9) != lost || got.Total.Over != 200 {
+			t.Errorf("off by %d s: %d ns unplaced, %d stamps over", off/1e9, got.Unplaced, got.Total.Over)
+		}
+		var text, page strings.Builder
+		if err := errors.Join(got.Text(&text), got.Page(&page)); err != nil {
+			t.Fatal(err)
+		}
+		const told = "a time that cannot be: 3m20s of records"
+		if strings.Contains(text.String(), told) != lost || strings.Contains(page.String(), told) != lost {
+			t.Errorf("off by %d s:\n%s", off/1e9, text.String())
+		}
 	}
 }

@@ -29,6 +29,16 @@ func (r *Report) second(utc int64, s *Second) {
 	}
 }
 
+// place is the UTC of a row: its own, unless its time is lost.
+func (r *Report) place(utc int64, s *Second) int64 {
+	if r.rows++; r.Unplaced == 0 || r.rows <= r.tail.rows {
+		return utc
+	}
+	utc = r.tail.begins
+	r.tail.begins += s.To - s.From
+	return utc
+}
+
 // add adds a stretch of a row.
 func (r *Report) add(s *Second, from, end int64) {
 	stamps := s.Stamps

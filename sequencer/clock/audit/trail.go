@@ -40,7 +40,8 @@ type Trail struct {
 
 	mu      sync.Mutex
 	pending []Record
-	lost    uint64 // dropped, and not written as such yet
+	waiting atomic.Int64 // taken and not on the disk: pending, and what is being written
+	lost    uint64       // dropped, and not written as such yet
 	closed  bool
 	dropped atomic.Uint64 // ever
 
@@ -160,6 +161,7 @@ func (t *Trail) Put(r Record) {
 		return
 	}
 	t.pending = append(t.pending, r)
+	t.waiting.Add(1)
 }
 
 // drop counts; mu is held.
@@ -172,6 +174,10 @@ func (t *Trail) drop(n uint64) {
 // not yet: it never falls. Any loop may ask, also while the disk hangs; it waits for
 // nothing.
 func (t *Trail) Lost() uint64 { return t.dropped.Load() }
+
+// Waiting is how many records were taken and are not on the disk, as far as is known while
+// that hangs. Any loop may ask.
+func (t *Trail) Waiting() int64 { return t.waiting.Load() }
 
 // Step writes what is due. An error is of this attempt; the records wait for the
 // next one.
@@ -217,6 +223,7 @@ func (t *Trail) giveBack(records []Record, lost uint64) {
 	t.pending = append(records, t.pending...)
 	if over := len(t.pending) - MaxPending; over > 0 {
 		t.pending = t.pending[:MaxPending]
+		t.waiting.Add(-int64(over))
 		t.drop(uint64(over))
 	}
 }
@@ -242,6 +249,7 @@ func (t *Trail) write(now wire.Nanos) error {
 		t.giveBack(records, lost)
 		return fmt.Errorf("audit: %w", err)
 	}
+	t.waiting.Add(-int64(len(records)))
 	t.when = now
 	return nil
 }

@@ -36,7 +36,7 @@ type Config struct {
 
 	Chronyd string // chronyd: command address for "host"; "none": the kernel's word alone
 	PTP     PTP    // ptp-device, ptp-error, ptp-utc
-	TAI     int    // tai: TAI - UTC, seconds
+	TAI     int    // tai: TAI - UTC, seconds; 0: the kernel's word, or PublishedTAI
 
 	Audit string // audit: directory of the trail; empty: none is kept
 	File  string // file: where the clock shows itself to this host; empty: nowhere, or audit/clock.json
@@ -51,6 +51,14 @@ type Config struct {
 type Server struct {
 	Address string // literal address and port
 	Key     uint32 // number of its key; 0: none
+}
+
+// ahead is by how many seconds the hardware clock is ahead of UTC.
+func (c *Config) ahead() int {
+	if c.PTP.UTC {
+		return 0
+	}
+	return c.TAI
 }
 
 // PTP is a hardware clock.
@@ -112,10 +120,18 @@ func Default() Config {
 	e := estimate.Default(1, 0)
 	return Config{
 		Sources: []string{SourceHost}, Profile: "us50ms", OnLoss: LossFlag, Wait: 5 * time.Second, Hold: time.Hour,
-		Poll: 16 * time.Second, Timeout: time.Second, Chronyd: "127.0.0.1:323", TAI: 37,
-		Reference: 16 * time.Microsecond, Drift: e.Drift, Wander: e.Wander, WanderCap: e.WanderCap,
+		Poll: 16 * time.Second, Timeout: time.Second, Chronyd: "127.0.0.1:323",
+		Reference: Rounded, Drift: e.Drift, Wander: e.Wander, WanderCap: e.WanderCap,
 	}
 }
+
+// PublishedTAI is TAI - UTC since 2017, seconds.
+const PublishedTAI = 37
+
+// Rounded is what a server's own word can lack because it is rounded down: NTP has root
+// delay and root dispersion in steps of 15.26 us, and half the one and all of the other
+// count. ntpd rounds down, chronyd up.
+const Rounded = 23 * time.Microsecond
 
 // Undisciplined reports whether the host's clock is taken at its word.
 func (c *Config) Undisciplined() bool { return slices.Contains(c.Sources, SourceLocal) }
@@ -154,8 +170,8 @@ func (c *Config) numbers() error {
 		return c.bad("poll", c.Poll, "want 1s to 1024s")
 	case c.Timeout <= 0 || c.Timeout > min(c.Poll, MaxTimeout):
 		return c.bad("timeout", c.Timeout, fmt.Sprintf("want more than 0, and at most the poll interval and %v", MaxTimeout))
-	case c.TAI < 10 || c.TAI > 100:
-		return c.bad("tai", c.TAI, "want TAI - UTC in seconds, 37 since 2017")
+	case c.TAI != 0 && !plausibleTAI(c.TAI):
+		return c.bad("tai", c.TAI, "want TAI - UTC in seconds, 37 since 2017, or 0 for the kernel's word")
 	case c.Reference < 0:
 		return c.bad("reference", c.Reference, "want 0 or more")
 	case c.Hold <= 0:
@@ -199,6 +215,8 @@ func (c *Config) servers() error {
 		return c.bad("servers", n, fmt.Sprintf("want at most %d", estimate.MaxServers))
 	case c.Faulty < 0 || n > 0 && 2*c.Faulty >= n || n == 0 && c.Faulty > 0:
 		return c.bad("faulty", c.Faulty, fmt.Sprintf("of %d servers fewer than half may lie", n))
+	case n == 0 && slices.Contains(c.Sources, SourcePTP):
+		return c.bad("servers", "", "ptp needs servers beside it, for the device does not tell when its servo has died or a leap second passed: list them, such as servers = [\"192.0.2.1:123\"]")
 	case n > 0 && c.Undisciplined():
 		return c.bad("servers", c.Servers[0].Address, "local asks nobody: name ntp among the sources, or leave the servers out")
 	}

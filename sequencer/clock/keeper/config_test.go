@@ -37,6 +37,11 @@ func TestConfig(t *testing.T) {
 		{"ntp without servers", func(c *Config) { c.Sources = []string{SourceNTP} }, "sources"},
 		{"ptp without a device", func(c *Config) { c.Sources = []string{SourcePTP} }, "ptp-device"},
 		{"ptp without an error", func(c *Config) { c.Sources, c.PTP.Device = []string{SourcePTP}, "/dev/ptp0" }, "ptp-device"},
+		{"ptp without servers", func(c *Config) { c.Sources, c.PTP = []string{SourcePTP}, PTP{Device: "/dev/ptp0", Error: 1} }, "servers"},
+		{"ptp before host without servers", func(c *Config) {
+			c.Sources, c.PTP = []string{SourcePTP, SourceHost}, PTP{Device: "/dev/ptp0", Error: 1}
+		}, "servers"},
+		{"ptp with servers", func(c *Config) { ntp(c); c.Sources, c.PTP = []string{SourcePTP}, PTP{Device: "/dev/ptp0", Error: 1} }, ""},
 		{"half may lie", func(c *Config) { ntp(c); c.Servers = c.Servers[:2] }, "faulty"},
 		{"liars without servers", func(c *Config) { c.Faulty = 1 }, "faulty"},
 		{"a server twice", func(c *Config) { ntp(c); c.Servers[2] = c.Servers[0] }, "servers"},
@@ -53,7 +58,7 @@ func TestConfig(t *testing.T) {
 		{"timeout over poll", func(c *Config) { c.Timeout = time.Minute }, "timeout"},
 		{"timeout that the end waits for", func(c *Config) { c.Poll, c.Timeout = time.Minute, MaxTimeout+1 }, "timeout"},
 		{"the longest timeout", func(c *Config) { c.Poll, c.Timeout = time.Minute, MaxTimeout }, ""},
-		{"tai", func(c *Config) { c.TAI = 0 }, "tai"},
+		{"tai", func(c *Config) { c.TAI = 7 }, "tai"},
 		{"reference", func(c *Config) { c.Reference = -1 }, "reference"},
 		{"holdover", func(c *Config) { c.Hold = 0 }, "holdover"},
 		{"drift", func(c *Config) { c.Drift = 1 }, "drift"},
@@ -91,10 +96,12 @@ func TestOpens(t *testing.T) {
 	}
 	defer k.Close()
 	for key, change := range map[string]func(c *Config){
-		"audit":      func(c *Config) { c.Audit = filepath.Join(file, "audit") },
-		"file":       func(c *Config) { c.File = filepath.Join(dir, "none", "clock.json") },
-		"keys":       func(c *Config) { c.Keys = filepath.Join(dir, "none") },
-		"ptp-device": func(c *Config) { c.Sources, c.PTP = []string{SourcePTP}, PTP{Device: file, Error: 1} },
+		"audit": func(c *Config) { c.Audit = filepath.Join(file, "audit") },
+		"file":  func(c *Config) { c.File = filepath.Join(dir, "none", "clock.json") },
+		"keys":  func(c *Config) { c.Keys = filepath.Join(dir, "none") },
+		"ptp-device": func(c *Config) {
+			c.Sources, c.PTP, c.Servers = []string{SourcePTP}, PTP{Device: file, Error: 1}, []Server{{Address: "192.0.2.1:123"}}
+		},
 		"servers": func(c *Config) { // one that smears
 			c.Sources, c.Servers = []string{SourceNTP}, []Server{{Address: "216.239.35.0:123"}}
 		},

@@ -96,7 +96,25 @@ func (k *Keeper) watchTrail(counter int64) {
 func lostText(n uint64) string { return fmt.Sprintf("the audit trail has lost %d records", n) }
 
 // Err is what the trail could not take when it was closed, once the loops have ended.
-func (k *Keeper) Err() error { return k.over }
+func (k *Keeper) Err() error {
+	if k.over == nil {
+		return nil
+	}
+	return fmt.Errorf("the audit trail has no end: %w", k.over)
+}
+
+// EndWait is how long the loops may take to end: longer than any question, so that it is a
+// disk that hangs if they do not.
+const EndWait = time.Duration(slowest)
+
+// Hung is the error of loops that have not ended in time, which are left to themselves: what
+// waits for the disk of the trail may be lost.
+func (k *Keeper) Hung() error {
+	if k.trail == nil || k.trail.Waiting() == 0 {
+		return fmt.Errorf("the clock's file is left behind: %w", errHangs)
+	}
+	return fmt.Errorf("the audit trail has no end: %w: %d records may be lost, and their time is not covered", errHangs, k.trail.Waiting())
+}
 
 // trouble is what one loop cannot write.
 type trouble struct {

@@ -6,6 +6,7 @@ import (
 	"github.com/tapecast/tapecast/sequencer/clock"
 	"github.com/tapecast/tapecast/sequencer/clock/audit"
 	"github.com/tapecast/tapecast/sequencer/clock/estimate"
+	"github.com/tapecast/tapecast/sequencer/clock/source"
 )
 
 // record writes the row of the anchor that ends, and the one that begins.
@@ -93,4 +94,24 @@ func assume(c estimate.Config, poll, reference, enter, exit int64) audit.Assume 
 		Samples: c.Samples, MinSamples: c.MinSamples, MaxAge: c.MaxAge,
 		Poll: poll, Stale: estimate.Stale, Reference: reference, Enter: enter, Exit: exit,
 	}
+}
+
+// readingOf is what a source said, as the trail has it.
+func readingOf(r source.Reading) *audit.Reading {
+	out := &audit.Reading{
+		From: r.From, Counter: r.Counter, Done: r.Raw.Done,
+		Kernel: (*audit.Kernel)(r.Raw.Kernel), Chronyd: (*audit.Chronyd)(r.Raw.Chronyd), PTP: (*audit.PTP)(r.Raw.PTP),
+	}
+	for _, p := range r.Raw.Pairs {
+		out.Pairs = append(out.Pairs, p)
+	}
+	return out
+}
+
+// putReading records a reading, and why it is not used.
+func (k *Keeper) putReading(r *audit.Reading, err error) {
+	if err != nil && !r.Used {
+		r.Reason = reason(err)
+	}
+	k.put(audit.Record{Kind: audit.KindReading, Reading: r})
 }

@@ -24,6 +24,11 @@ type Options struct {
 	Stamps     func() uint64 // how many stamps were made so far; nil: not counted
 	Seed       uint64        // of the phases of the polls
 	OnEvent    func(Event)   // told, from a loop of the keeper, what an operator should know; it must not wait. nil: nobody is
+
+	// of tests
+	device    func(c source.Counter) hardware // instead of Config.PTP.Device
+	kernelTAI func() int                      // instead of the kernel's
+	host      func() (source.Reading, error)  // instead of chronyd and the kernel
 }
 
 // Keeper keeps one clock. Its loops belong to Run; Clock and Status are for all.
@@ -58,8 +63,11 @@ type Keeper struct {
 	kept    bool   // was synchronised once
 	leaping bool   // a leap second was announced
 	gone    uint64 // records that the trail had lost at the last anchor
-	doubted bool   // the servers exclude the hardware clock
 	losing  bool   // and it was losing more
+	doubted bool   // the servers exclude the hardware clock
+
+	doubtTAI int64  // counter since when the kernel contradicts TAI - UTC, 0: it does not
+	wrongTAI string // the alarm of that
 
 	running                     atomic.Bool
 	unwritten, hanging, unshown *trouble     // of the trail twice, and of the file
@@ -70,6 +78,7 @@ type Keeper struct {
 // hardware is a *source.PHC, or a test's.
 type hardware interface {
 	Read() (source.Reading, error)
+	Forget()
 	Close() error
 }
 
@@ -82,6 +91,12 @@ func New(cfg Config, opt Options) (*Keeper, error) {
 	}
 	keys, err := cfg.keys()
 	if err != nil {
+		return nil, err
+	}
+	if opt.kernelTAI == nil {
+		opt.kernelTAI = source.KernelTAI
+	}
+	if err := cfg.settleTAI(opt.kernelTAI()); err != nil {
 		return nil, err
 	}
 	if cfg.File == "" && cfg.Audit != "" {
@@ -148,16 +163,16 @@ func (k *Keeper) open() (err error) {
 }
 
 func (k *Keeper) openPTP() (err error) {
-	tai := k.cfg.TAI
-	if k.cfg.PTP.UTC {
-		tai = 0
-	}
 	one := estimate.Default(1, 0)
 	one.Drift, one.Wander, one.WanderCap = k.cfg.Drift, k.cfg.Wander, k.cfg.WanderCap
 	if k.phcSet, err = estimate.NewServers(one); err != nil {
 		return err
 	}
-	phc, err := source.OpenPHC(k.cfg.PTP.Device, k.counter, int64(k.cfg.PTP.Error), tai)
+	if k.opt.device != nil {
+		k.phc = k.opt.device(k.counter)
+		return nil
+	}
+	phc, err := source.OpenPHC(k.cfg.PTP.Device, k.counter, int64(k.cfg.PTP.Error), k.cfg.ahead())
 	if err != nil {
 		return &ConfigError{Key: "ptp-device", Value: k.cfg.PTP.Device, Problem: "cannot be read", Err: err}
 	}
@@ -181,10 +196,11 @@ func (k *Keeper) header() audit.Header {
 	if err != nil {
 		host = "unknown"
 	}
+	a := assume(k.cfg.estimate(), int64(k.cfg.Poll), int64(k.cfg.Reference), int64(k.cfg.Enter), int64(k.cfg.Exit))
+	a.TAI, a.HostDrift, a.PTPError, a.PTPTAI = k.cfg.TAI, source.HostDrift, int64(k.cfg.PTP.Error), k.cfg.ahead()
 	return audit.Header{
 		Host: host, Program: k.opt.Program, Config: k.cfg.Text(), ConfigHash: k.cfg.hash(k.keys),
-		StampPoint: k.opt.StampPoint, Sources: k.cfg.Sources,
-		Assumption: assume(k.cfg.estimate(), int64(k.cfg.Poll), int64(k.cfg.Reference), int64(k.cfg.Enter), int64(k.cfg.Exit)),
+		StampPoint: k.opt.StampPoint, Sources: k.cfg.Sources, Assumption: a,
 	}
 }
 
@@ -219,7 +235,7 @@ func (k *Keeper) Ready() <-chan struct{} { return k.ready }
 
 // Run keeps the clock until ctx ends. It starts its loops through start, which must
 // not wait for them, as (*sync.WaitGroup).Go; the caller waits for them after Run
-// returns. ErrLost comes when the promise is lost and on-loss is stop.
+// returns, EndWait at most. ErrLost comes when the promise is lost and on-loss is stop.
 func (k *Keeper) Run(ctx context.Context, start func(loop func())) error {
 	k.running.Store(true)
 	ctx, cancel := context.WithCancel(ctx)
@@ -308,6 +324,7 @@ func (k *Keeper) disrupt(what string) {
 	k.est.Disrupt(counter)
 	if k.phcSet != nil {
 		k.phcSet.Reset(counter)
+		k.phc.Forget()
 	}
 	k.against = 0
 	k.tellOf(audit.KindDisruption, what)
@@ -334,6 +351,7 @@ func (k *Keeper) tick() {
 	}
 	k.name()
 	k.watchTrail(counter)
+	k.watchTAI(counter, k.opt.kernelTAI())
 	if ahead := k.est.Leaps.Ahead(); ahead != k.leaping {
 		k.leaping = ahead
 		k.tellOf(audit.KindLeap, map[bool]string{true: "a leap second was announced for the end of the month", false: "the leap second has passed"}[ahead])

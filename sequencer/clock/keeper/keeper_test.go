@@ -47,7 +47,7 @@ func TestKeeper(t *testing.T) {
 		t.Errorf("the file of a clock that has ended: %v", err)
 	}
 	checkTrail(t, c.Audit)
-	tamper(t, c.Audit)
+	tamper(t, c.Audit, lies())
 }
 
 // checkReceiver reads the clock from outside of its process, as far as a test can.
@@ -99,19 +99,22 @@ func checkTrail(t *testing.T, dir string) {
 	t.Logf("%d anchors derived again, %.0f %% of the time covered", checked.Promised, 100*report.Total.Covered)
 }
 
-// tamper changes a trail, with hashes that fit: every change that would claim more than
-// the exchanges allow is found.
-func tamper(t *testing.T, dir string) {
-	t.Helper()
-	whole := records(t, dir)
+// A change is one of some records of a trail.
+type change struct {
+	name  string
+	which func(r *audit.Record) bool
+	do    func(r *audit.Record)
+}
+
+// gone takes a record out of a trail.
+func gone(r *audit.Record) { r.Kind = "gone" }
+
+// lies are changes of a trail by servers that would claim more than the exchanges allow.
+func lies() []change {
 	promise := func(r *audit.Record) bool {
 		return r.Kind == audit.KindUpdate && clock.Promises(wire.ClockState(r.Update.State))
 	}
-	for _, c := range []struct {
-		name  string
-		which func(r *audit.Record) bool
-		do    func(r *audit.Record)
-	}{
+	return []change{
 		{"narrower ahead", promise, func(r *audit.Record) { r.Update.Ahead -= 100 }},
 		{"narrower behind", promise, func(r *audit.Record) { r.Update.Behind -= 100 }},
 		{"slower growth", promise, func(r *audit.Record) { r.Update.AheadGrowth -= 1e-6 }},
@@ -124,8 +127,17 @@ func tamper(t *testing.T, dir string) {
 		}, func(r *audit.Record) { r.Second.Bound /= 2 }},
 		{"a better server", func(r *audit.Record) bool { return r.Kind == audit.KindSample && r.Sample.Used }, func(r *audit.Record) { r.Sample.Error /= 2 }},
 		{"an unknown server", func(r *audit.Record) bool { return r.Kind == audit.KindSample && r.Sample.Used }, func(r *audit.Record) { r.Sample.Server = 3 }},
-		{"no exchanges with two of three", func(r *audit.Record) bool { return r.Kind == audit.KindSample && r.Sample.Server > 0 }, func(r *audit.Record) { r.Kind = "gone" }},
-	} {
+		{"a rate for ever", func(r *audit.Record) bool { return promise(r) && r.Update.Known }, func(r *audit.Record) { r.Update.Fixed = true }},
+		{"the word of a source that was not read", func(r *audit.Record) bool { return promise(r) && r.Update.Known }, func(r *audit.Record) { r.Update.From = "x" }},
+		{"no exchanges with two of three", func(r *audit.Record) bool { return r.Kind == audit.KindSample && r.Sample.Server > 0 }, gone},
+	}
+}
+
+// tamper makes each change in a trail, with hashes that fit: it is found.
+func tamper(t *testing.T, dir string, changes []change) {
+	t.Helper()
+	whole := records(t, dir)
+	for _, c := range changes {
 		to, changed := t.TempDir(), 0
 		trail, err := audit.Open(to, *whole[0].Header, wire.Nanos(whole[0].UTC))
 		if err != nil {
@@ -160,6 +172,16 @@ func copied(r audit.Record) audit.Record {
 	}
 	if r.Second != nil {
 		r.Second = new(*r.Second)
+	}
+	if x := r.Reading; x != nil {
+		r.Reading = &audit.Reading{}
+		data, err := json.Marshal(x)
+		if err == nil {
+			err = json.Unmarshal(data, r.Reading)
+		}
+		if err != nil {
+			panic(err)
+		}
 	}
 	return r
 }
@@ -388,6 +410,13 @@ func TestTrailHangs(t *testing.T) {
 	}
 	if k.writing.Store(0); k.trail.Step(k.now()) != nil {
 		t.Error("the disk is there again")
+	}
+	if err := k.Hung(); !errors.Is(err, errHangs) || !strings.Contains(err.Error(), "clock's file") {
+		t.Errorf("nothing waits for the trail's disk: %v", err)
+	}
+	k.put(audit.Record{Kind: audit.KindState})
+	if err := k.Hung(); !errors.Is(err, errHangs) || !strings.Contains(err.Error(), ": 1 records may be lost") {
+		t.Error(err)
 	}
 	k.watchTrail(5 + slowest)
 	if k.tell(6 + slowest); strings.Contains(k.Status().Trouble, errHangs.Error()) || k.Status().Lost == 0 {

@@ -107,7 +107,7 @@ func (r *Receiver) askHost() {
 	}
 	r.asked = now
 	v := &view{state: hostClock(), at: time.Now().UnixNano()}
-	reading, err := hostReading(r.counter, r.chronyd)
+	reading, err := hostReading(r.counter, r.chronyd, func(source.Reading, error) {})
 	if bound := (reading.High - reading.Low) / 2; err == nil && bound < wire.BoundUnknown {
 		v.state.State, v.state.Bound = wire.ClockSynchronised, uint32(bound)
 		v.drift, v.expires = reading.Drift, v.at+longestView

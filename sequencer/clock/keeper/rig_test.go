@@ -112,18 +112,17 @@ type rig struct {
 	loops  sync.WaitGroup
 }
 
-// run runs a keeper, which change may change before.
-func run(t *testing.T, c Config, change ...func(*Keeper) error) *rig {
+// run runs a keeper, whose options change may change before.
+func run(t *testing.T, c Config, change ...func(*Options)) *rig {
 	t.Helper()
 	r := &rig{t: t, events: make(chan Event, 1024), over: make(chan error, 1)}
-	k, err := New(c, Options{Program: "test", StampPoint: "nowhere", Seed: 1, OnEvent: func(e Event) { r.events <- e }})
+	o := Options{Program: "test", StampPoint: "nowhere", Seed: 1, OnEvent: func(e Event) { r.events <- e }}
+	for _, do := range change {
+		do(&o)
+	}
+	k, err := New(c, o)
 	if err != nil {
 		t.Fatal(err)
-	}
-	for _, do := range change {
-		if err := do(k); err != nil {
-			t.Fatal(err)
-		}
 	}
 	r.Keeper = k
 	ctx, stop := context.WithCancel(t.Context())
@@ -131,6 +130,13 @@ func run(t *testing.T, c Config, change ...func(*Keeper) error) *rig {
 	r.loops.Go(func() { r.over <- k.Run(ctx, r.loops.Go) })
 	t.Cleanup(r.end)
 	return r
+}
+
+// optionsOf are those of a keeper that is not run.
+func optionsOf(change func(*Options)) Options {
+	o := Options{Program: "test", StampPoint: "nowhere"}
+	change(&o)
+	return o
 }
 
 // end stops the loops and waits for them.

@@ -3,6 +3,8 @@ package keeper
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/tapecast/tapecast/feed/wire"
@@ -101,7 +103,7 @@ func (k *Keeper) tell(counter int64) {
 	s := &Status{
 		UTC: int64(now), State: StateName(c.State), Cause: k.est.Cause, Source: k.from,
 		Missing: k.missing, Bound: k.force.Bound(counter), Offset: k.offset(), Host: host.UnixNano() - k.force.At(int64(host.Sub(k.clock.Base()))),
-		TAI: c.TAI, ID: c.ID, Leap: k.est.Leaps.Ahead(), Alarm: k.alarm, Trouble: k.troubles(), Lost: k.lostRecords(),
+		TAI: c.TAI, ID: c.ID, Leap: k.est.Leaps.Ahead(), Alarm: joined(k.alarm, k.wrongTAI), Trouble: k.troubles(), Lost: k.lostRecords(),
 	}
 	if !s.Promised() {
 		s.Bound = -1
@@ -125,6 +127,11 @@ func (k *Keeper) tell(counter int64) {
 	case k.news <- struct{}{}:
 	default: // the loop has not shown the last one yet, and will show this one
 	}
+}
+
+// joined are the texts that are not empty.
+func joined(texts ...string) string {
+	return strings.Join(slices.DeleteFunc(texts, func(s string) bool { return s == "" }), "; ")
 }
 
 // offset is the time told less the middle of the interval that it rests on.

@@ -12,13 +12,13 @@ import (
 type Tracking struct {
 	Refid          uint32
 	Stratum        uint16
-	Leap           uint16        // 0 normal, 1 insert, 2 leave out, 3 not synchronised
-	Correction     float64       // s, of the host's clock that is still to be slewed
-	Skew           float64       // ppm
-	Residual       float64       // ppm
-	RootDelay      float64       // s
-	RootDispersion float64       // s
-	Interval       time.Duration // between the last two updates
+	Leap           uint16  // 0 normal, 1 insert, 2 leave out, 3 not synchronised
+	Correction     float64 // s, of the host's clock that is still to be slewed
+	Skew           float64 // ppm
+	Residual       float64 // ppm
+	RootDelay      float64 // s
+	RootDispersion float64 // s
+	Interval       float64 // s, between the last two updates
 }
 
 // Layout of chronyd's command protocol, version 6, as far as it is needed: requests
@@ -81,7 +81,7 @@ func parseTracking(b []byte, sequence uint32) (Tracking, error) {
 		Refid: be.Uint32(d), Stratum: be.Uint16(d[24:]), Leap: be.Uint16(d[26:]),
 		Correction: float(40), Residual: float(56), Skew: float(60),
 		RootDelay: float(64), RootDispersion: float(68),
-		Interval: time.Duration(float(72) * 1e9),
+		Interval: float(72),
 	}, nil
 }
 
@@ -95,20 +95,26 @@ func chronyFloat(x uint32) float64 {
 // half the root delay, the root dispersion and what is still to be corrected. The
 // counter is read before chronyd is asked, so time between widens the bound.
 func Chronyd(c Counter, address string, timeout time.Duration) (Reading, error) {
-	at := c.Now()
+	r := Reading{Counter: c.Now(), From: "chronyd"}
 	t, err := Track(address, timeout)
 	if err != nil {
-		return Reading{}, err
+		return r, err
 	}
+	return c.chronyd(r.Counter, &t)
+}
+
+// chronyd is the reading that a tracking report amounts to.
+func (c Counter) chronyd(at int64, t *Tracking) (Reading, error) {
+	none := Reading{Counter: at, From: "chronyd", Raw: Raw{Done: c.Now(), Chronyd: t}}
 	if t.Leap == 3 || t.Stratum == 0 || t.Stratum >= 16 {
-		return Reading{}, ErrUnsynced
+		return none, ErrUnsynced
 	}
 	bound := 1e9 * (t.RootDelay/2 + t.RootDispersion + math.Abs(t.Correction))
 	if !(bound >= 0 && bound < 16e9) {
-		return Reading{}, fmt.Errorf("%w: a bound of %g ns", ErrReply, bound)
+		return none, fmt.Errorf("%w: a bound of %g ns", ErrReply, bound)
 	}
 	r := host(c, at, bound)
-	r.From = "chronyd, from " + Refid(t.Refid, uint8(t.Stratum))
+	r.From, r.Raw.Chronyd = "chronyd, from "+Refid(t.Refid, uint8(t.Stratum)), t
 	switch t.Leap {
 	case 1:
 		r.Leap = 1

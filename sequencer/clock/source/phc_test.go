@@ -11,8 +11,7 @@ import (
 
 // phc is a hardware clock that is so far ahead of the monotonic clock.
 func phc(ahead int64, c Counter, ioctl func(x *unix.PtpSysOffsetExtended) error) *PHC {
-	p := &PHC{counter: c, error: 100, tai: 37}
-	p.ioctl = func(x *unix.PtpSysOffsetExtended) error {
+	return NewPHC(nil, func(x *unix.PtpSysOffsetExtended) error {
 		if err := ioctl(x); err != nil {
 			return err
 		}
@@ -25,8 +24,7 @@ func phc(ahead int64, c Counter, ioctl func(x *unix.PtpSysOffsetExtended) error)
 			}
 		}
 		return nil
-	}
-	return p
+	}, c, 100, 37)
 }
 
 // TestPHCRead: the true offset lies in the interval, whichever clock the kernel
@@ -53,7 +51,7 @@ func TestPHCRead(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
-			zero := p.monotonic()
+			zero := p.learn(p.monotonic())
 			if low, high := ahead+zero.Low-37e9, ahead+zero.High-37e9; r.Low > high || r.High < low {
 				t.Errorf("%s: true offset in [%d, %d], the reading says [%d, %d]", name, low, high, r.Low, r.High)
 			}
@@ -71,14 +69,11 @@ func TestPHCRead(t *testing.T) {
 // TestPHCClosest: the sample with the shortest window counts, and one that ends
 // before it began counts not at all.
 func TestPHCClosest(t *testing.T) {
-	at := func(ns int64) unix.PtpClockTime { return unix.PtpClockTime{Sec: ns / 1e9, Nsec: uint32(ns % 1e9)} }
-	low, high, from, ok := closest([][3]unix.PtpClockTime{
-		{at(10e9), at(50e9), at(10e9 + 900)}, {at(11e9), at(51e9 + 40), at(11e9 + 100)}, {at(12e9), at(70e9), at(12e9 - 1)},
-	})
+	low, high, from, ok := closest([][3]int64{{10e9, 50e9, 10e9 + 900}, {11e9, 51e9 + 40, 11e9 + 100}, {12e9, 70e9, 12e9 - 1}})
 	if !ok || low != 40e9-60 || high != 40e9+40 || from != 11e9 {
 		t.Errorf("[%d, %d] at %d, %v", low, high, from, ok)
 	}
-	if _, _, _, ok := closest([][3]unix.PtpClockTime{{at(2), at(9), at(1)}}); ok {
+	if _, _, _, ok := closest([][3]int64{{2, 9, 1}}); ok {
 		t.Error("a sample of the past is taken")
 	}
 }
