@@ -16,8 +16,8 @@ const (
 	grace      = int64(path.DefaultGrace)
 	loseEvery  = 100    // packets
 	repairRate = 20_000 // messages a second, each a packet
-	// Bytes on the wire of one repair: the frame that asks; the frame of one packet with one message, and the one that
-	// closes the request.
+	// Bytes of one repair over TCP: the frame that asks; that of one packet with one
+	// message, and that which closes the request.
 	repairRequest = 32
 	repairAnswer  = 16 + 64 + 40 + 24
 
@@ -28,7 +28,7 @@ const (
 
 // repair measures how long a lost packet takes, and a long range.
 func (b *bench) repair() *rig.Experiment {
-	e := &rig.Experiment{Name: "repair", Title: fmt.Sprintf("Repair: one packet in %d lost on both lines, grace %d µs, all loops blocking", loseEvery, grace/1000)}
+	e := &rig.Experiment{Name: "repair", Title: fmt.Sprintf("Repair: one packet in %d lost on both lines, grace %d µs, no jitter, all loops blocking", loseEvery, grace/1000)}
 	e.Runs = b.compare(b.rounds(3, 9), []candidate{
 		{tcpIdle, b.tcpPing}, {repaired, b.repairOne}, {wholeRange, b.repairRange},
 	})
