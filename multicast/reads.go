@@ -60,6 +60,9 @@ func (r *reads) rearm(n int) {
 // recvmmsg fills reads and returns how many. While each call brings all that it asks
 // for the next asks for twice as many, otherwise for as many as came.
 func (r *reads) recvmmsg(fd int) (int, unix.Errno) {
+	if r.want == 1 {
+		return r.recvmsg(fd)
+	}
 	n, _, e := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&r.msgs[0])), uintptr(r.want), unix.MSG_DONTWAIT, 0, 0)
 	switch {
 	case e != 0:
@@ -71,6 +74,17 @@ func (r *reads) recvmmsg(fd int) (int, unix.Errno) {
 		r.want = int(n)
 	}
 	return int(n), 0
+}
+
+// recvmsg fills one read, for less than recvmmsg takes.
+func (r *reads) recvmsg(fd int) (int, unix.Errno) {
+	n, _, e := unix.RawSyscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&r.msgs[0].Hdr)), unix.MSG_DONTWAIT)
+	if e != 0 {
+		return 0, e
+	}
+	r.msgs[0].Len = uint32(n)
+	r.want = 2
+	return 1, 0
 }
 
 // data is what read i brought.

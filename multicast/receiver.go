@@ -123,6 +123,9 @@ func (r *Receiver) Receive(now wire.Nanos, to Datagrams) (int, error) {
 	return datagrams, nil
 }
 
+// pending cannot be known without a system call.
+func (r *Receiver) pending() bool { return true }
+
 // split hands over the datagrams of one read, which are segment bytes long but
 // for the last; segment 0 means that there is one.
 func split(line int, b []byte, segment int, rx, now wire.Nanos, to Datagrams) (n int) {

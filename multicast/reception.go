@@ -50,6 +50,7 @@ func (m *ReceiveMethod) UnmarshalText(b []byte) error {
 // AF_XDP, is one more of these.
 type reception interface {
 	Receive(now wire.Nanos, to Datagrams) (int, error)
+	pending() bool // false: Receive has nothing. It costs no system call
 	Drops() (uint64, error)
 	Stats() ReceiverStats
 	Warning() string

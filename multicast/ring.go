@@ -28,6 +28,7 @@ type Ring struct {
 	mem    []byte // the slots, shared with the kernel
 	slot   int    // bytes of each
 	next   int    // where in mem the slot to read next begins
+	want   int    // slots to read: one while they come one by one, for whoever answers waits while the next is looked for
 	long   []byte // room for a frame that was longer than a slot
 	buffer int    // bytes granted for the queue of those
 	wanted int
@@ -43,7 +44,7 @@ const ringReads = 64
 // returns the number of datagrams. It never waits: 0 means that nothing is there.
 func (r *Ring) Receive(now wire.Nanos, to Datagrams) (datagrams int, err error) {
 	reads := 0
-	for ; reads < ringReads; reads++ {
+	for ; reads < r.want; reads++ {
 		h := r.head()
 		status := atomic.LoadUint32(&h.Status)
 		if status&unix.TP_STATUS_USER == 0 {
@@ -52,14 +53,26 @@ func (r *Ring) Receive(now wire.Nanos, to Datagrams) (datagrams int, err error) 
 		datagrams += r.take(h, status, now, to)
 		r.release(h)
 	}
-	if reads > 0 {
-		r.datagrams.Add(uint64(datagrams))
+	switch {
+	case reads == 0:
+		r.want = 1
+		return 0, nil
+	case reads == r.want:
+		r.want = min(2*r.want, ringReads)
+	default:
+		r.want = reads
 	}
+	r.datagrams.Add(uint64(datagrams))
 	return datagrams, nil
 }
 
 // head is what the kernel says of the slot to read next.
 func (r *Ring) head() *unix.Tpacket2Hdr { return (*unix.Tpacket2Hdr)(unsafe.Pointer(&r.mem[r.next])) }
+
+// pending reports whether the kernel has filled the slot to read next.
+func (r *Ring) pending() bool {
+	return atomic.LoadUint32(&r.head().Status)&unix.TP_STATUS_USER != 0
+}
 
 // release gives the slot back to the kernel and steps to the next.
 func (r *Ring) release(h *unix.Tpacket2Hdr) {

@@ -97,3 +97,71 @@ func TestReceiverAsksForWhatComes(t *testing.T) {
 		t.Errorf("asks for %d reads after nothing came", r.reads.want)
 	}
 }
+
+// A loop that spins over rings looks at the clock, and does what is due, now and then
+// only; over sockets at every turn.
+func TestSpinningLoopOverRingsIsLazy(t *testing.T) {
+	needRing(t)
+	for _, method := range []ReceiveMethod{ReceiveRing, ReceiveSockets} {
+		reads, now := 0, wire.Nanos(1e9)
+		s, err := Open(Config{
+			Lines: []Line{loLine(t), loLine(t)}, Wait: WaitSpin, Method: method,
+			Clock: func() wire.Nanos { reads++; return now },
+		}, newReader())
+		if err == nil {
+			err = s.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		turns := func(n int) int {
+			before := reads
+			for range n {
+				if _, err := s.Turn(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return reads - before
+		}
+		turns(1) // joins
+		want := 160
+		if method == ReceiveRing {
+			want = 160 / (lazyTurns + 1)
+		}
+		if n := turns(160); n != want {
+			t.Errorf("%v: the clock was read %d times in 160 turns, want %d", method, n, want)
+		}
+	}
+}
+
+// What a datagram made due is done at once where the loop blocks; a loop that spins owes
+// it to the next turn, and after a few turns that brought something each does not wait
+// for one that does not.
+func TestSpinningLoopOwesWhatIsDue(t *testing.T) {
+	line := loLine(t)
+	p := openPublisher(t, PublisherConfig{Lines: []Line{line}, Method: MethodSingle})
+	s, err := Open(Config{Lines: []Line{line}, Wait: WaitSpin, Clock: utc}, newReader())
+	if err == nil {
+		err = s.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	turn := func() {
+		if _, err := s.Turn(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	turn() // joins
+	for i := range 2 * mostOwed {
+		p.Send(packetsOf(t, 300))
+		if turn(); s.owed != (i+1)%(mostOwed+1) {
+			t.Errorf("after %d turns with a datagram %d are owed", i+1, s.owed)
+		}
+	}
+	if turn(); s.owed != 0 {
+		t.Errorf("after a turn without any %d are owed", s.owed)
+	}
+}

@@ -26,6 +26,9 @@ type Subscription struct {
 	lines     [MaxLines]reception // nil where none is joined
 	joined    [MaxLines]Line      // what lines were opened as
 	failing   [MaxLines]bool      // the last read failed, and that was told
+	line      int                 // to read next
+	owed      int                 // turns since the Subscriber was last asked what it wants, because these brought something
+	passed    int                 // turns since the clock was last read
 	tended    wire.Nanos          // when tend last ran
 	listened  wire.Nanos          // when the server's connection was last looked at
 	now       wire.Nanos          // of the last turn

@@ -98,6 +98,9 @@ func (p *poller) wait(ns wire.Nanos) {
 	case WaitBlock:
 		p.block(max(ns, 0))
 	case WaitYield:
+		if ns <= 0 {
+			return
+		}
 		unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) // runtime.Gosched costs a locked thread 10 us or more
 	}
 }

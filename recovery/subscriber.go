@@ -262,7 +262,7 @@ func (s *Subscriber) repairing() bool {
 // Awaits reports whether the server is expected to say something soon: an answer, or
 // the stream itself. A loop that spins need not look for it all the time otherwise.
 func (s *Subscriber) Awaits() bool {
-	return s.tcp || s.conn.phase != up || len(s.asks.list) > 0 || s.definitions.needed
+	return len(s.cfg.Servers) > 0 && (s.tcp || s.conn.phase != up || len(s.asks.list) > 0 || s.definitions.needed)
 }
 
 // over reports whether there is nothing more to do.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"time"
 
 	"github.com/tapecast/tapecast/bench/rig"
@@ -14,9 +15,10 @@ import (
 type bench struct {
 	ctx     context.Context
 	self    rig.Launcher
-	dir     string // of this call, removed at the end
-	disk    string // where dir is made
-	network string // interface
+	dir     string         // of this call, removed at the end
+	disk    string         // where dir is made
+	network string         // interface
+	match   *regexp.Regexp // of the names of candidates
 	full    bool
 	turns   int
 	port    int // the next free one
@@ -85,6 +87,9 @@ func (b *bench) compare(turns int, cs []candidate) (rs rig.Runs) {
 		for _, c := range cs {
 			if b.ctx.Err() != nil {
 				return rs
+			}
+			if b.match != nil && !b.match.MatchString(c.name) {
+				continue
 			}
 			r := rig.Run{Name: c.name, Turn: turn}
 			ctx, cancel := context.WithTimeout(b.ctx, longest)

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -43,12 +44,17 @@ func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("compare", flag.ContinueOnError)
 	form := flags.String("form", "short", "short or full")
 	only := flags.String("only", "", "experiments, comma between; all without")
+	match := flags.String("match", "", "only candidates whose name matches this regular expression; marks need all of theirs")
 	out := flags.String("out", "bench/results", "folder for results.json and the plots")
 	flags.StringVar(&b.network, "interface", "lo", "network interface")
 	flags.IntVar(&b.turns, "turns", 0, "turns of each experiment; 0: as the form has it")
 	flags.StringVar(&b.disk, "disk", os.TempDir(), "where journals are written")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	var err error
+	if b.match, err = regexp.Compile(*match); err != nil {
+		return fmt.Errorf("-match: %w", err)
 	}
 	b.full = *form == "full"
 	if err := b.open(ctx); err != nil {

@@ -11,7 +11,7 @@ import (
 )
 
 // Disk says what is written beside the sending, as a journal would: the same bytes,
-// by another thread, a megabyte at a time, synced every 4 MiB or 10 ms.
+// by another thread, a megabyte at a time, synced every 16 MiB or 50 ms.
 type Disk struct {
 	Dir        string `json:"dir"`        // "": nothing is written
 	Prewritten bool   `json:"prewritten"` // into files that were written before; else into fresh, preallocated ones
@@ -20,9 +20,9 @@ type Disk struct {
 const (
 	diskSegment = 64 << 20
 	diskWrite   = 1 << 20
-	diskSync    = 4 << 20
+	diskSync    = 16 << 20
 	diskQueue   = 64 << 20 // bytes between the threads; when full the sender waits, which its lateness shows
-	diskTick    = 10 * time.Millisecond
+	diskTick    = 50 * time.Millisecond
 )
 
 // disk is a queue of bytes and the thread that writes them.

@@ -45,6 +45,7 @@ type Settings struct {
 	Prewrite  int64                   `json:"prewrite,omitempty"` // bytes of the journal that are written before
 	CPU       int                     `json:"cpu"`                // of the loop; -1: not pinned
 	Open      bool                    `json:"open,omitempty"`     // the session does not end with the source
+	Status    time.Duration           `json:"status,omitempty"`   // between reports; 0: the daemon's default
 	Linger    time.Duration           `json:"linger,omitempty"`   // after the end, since the last request; 0: 0.2 s
 }
 
@@ -54,7 +55,7 @@ func (s Settings) daemon(c Channel, source feed.Source, await int) (*daemon.Daem
 	d := daemon.Config{
 		Feed: source, Await: await, EndAtEOF: !s.Open, Linger: linger(s.Linger),
 		Interface: s.Interface, LineA: c.Groups[0], Send: s.Send, Retransmit: c.Retransmit,
-		Journal: s.Journal, History: s.History, Prewrite: s.Prewrite, Wait: s.Wait, Status: 20 * time.Millisecond,
+		Journal: s.Journal, History: s.History, Prewrite: s.Prewrite, Wait: s.Wait, Status: s.Status,
 	}
 	if len(c.Groups) > 1 {
 		d.LineB = c.Groups[1]

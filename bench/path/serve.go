@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/tapecast/tapecast/bench/rig"
 	"github.com/tapecast/tapecast/feed"
@@ -73,6 +74,7 @@ func serve(ctx context.Context, part *rig.Part) (any, error) {
 	if err := part.Args(&l.Serve); err != nil {
 		return nil, err
 	}
+	l.Settings.Status = 20 * time.Millisecond // how exactly the journal's lag is known
 	rig.NoCollection()
 	l.writer, l.count = newWriter(l.Size), l.Count()
 	var err error

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	diskPause   = time.Millisecond      // between looks at history, in fast mode
+	diskPause   = 10 * time.Millisecond // between looks at history, in fast mode
 	strictPause = 50 * time.Microsecond // in strict mode, where receivers wait for it
 )
 
@@ -33,16 +33,17 @@ type end struct{ last, chain uint64 }
 
 // run writes until drain is set and all is written, or the journal dies.
 func (d *disk) run() {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	defer close(d.finished)
-	pause := diskPause
+	pause, doze := diskPause, dozer()
 	if d.strict {
 		pause = strictPause
 	}
 	for {
-		draining := d.drain.Load()
-		n, err := d.writer.Step(d.history, d.clock.Now())
+		draining, now := d.drain.Load(), d.clock.Now()
+		if d.writer.Due(now) {
+			runtime.Gosched() // or the runtime takes the sync for the end of a long turn, and is alarmed
+		}
+		n, err := d.writer.Step(d.history, now)
 		if err != nil {
 			d.err = err
 			d.onFail(err)
@@ -56,7 +57,7 @@ func (d *disk) run() {
 			d.err = d.close()
 			return
 		}
-		sleep(pause)
+		doze(pause)
 	}
 }
 

@@ -7,8 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/tapecast/tapecast/feed"
 	"github.com/tapecast/tapecast/feed/wire"
 	"github.com/tapecast/tapecast/multicast"
@@ -47,7 +45,12 @@ type ingest struct {
 	control []byte
 	one     [1]wire.Packet
 
+	doze func(time.Duration) // of run
+
 	firstSent, lastSent wire.Nanos // when the first and the last packets went out
+
+	toldNext    uint64 // what tell last told
+	toldJournal wire.JournalState
 
 	sent      atomic.Uint64 // packets
 	stop      atomic.Bool   // take nothing more and finish
@@ -61,6 +64,7 @@ func (in *ingest) run() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	defer close(in.finished)
+	in.doze = dozer()
 	for {
 		now, c := in.daemon.clock.Read()
 		busy := in.turn(now, c)
@@ -81,7 +85,7 @@ func (in *ingest) turn(now wire.Nanos, c wire.Clock) bool {
 		in.stop.Store(true)
 	}
 	in.seq.Turn(now, c)
-	if in.journal.CompareAndSwap(true, false) {
+	if in.journal.Load() && in.journal.CompareAndSwap(true, false) {
 		in.seq.JournalFailed()
 	}
 	n := in.take(now)
@@ -121,7 +125,7 @@ func (in *ingest) take(now wire.Nanos) int {
 // is durable in strict mode.
 func (in *ingest) publish() bool {
 	any := false
-	for {
+	for !in.allPublished() {
 		in.batch = in.daemon.history.Unsent(perSend, in.batch[:0])
 		if len(in.batch) == 0 {
 			return any
@@ -135,6 +139,7 @@ func (in *ingest) publish() bool {
 		in.sent.Add(uint64(len(in.batch)))
 		in.seq.Published(in.batch[len(in.batch)-1])
 	}
+	return any
 }
 
 // send gives a batch to the lines. What a line refuses is counted there and is
@@ -145,13 +150,19 @@ func (in *ingest) send(ps []wire.Packet) {
 	}
 }
 
-// tell lets the connections see where the stream is.
+// tell lets the connections see where the stream is. It writes only what has changed:
+// a store that others read costs as much as the rest of an idle turn.
 func (in *ingest) tell() {
 	l := &in.daemon.live
-	next, chain := in.seq.Visible()
-	l.publish(next, chain)
-	l.journal.Store(uint32(in.seq.Journal()))
-	if in.seq.Ended() && in.allPublished() {
+	if next, chain := in.seq.Visible(); next != in.toldNext {
+		l.publish(next, chain)
+		in.toldNext = next
+	}
+	if j := in.seq.Journal(); j != in.toldJournal {
+		l.journal.Store(uint32(j))
+		in.toldJournal = j
+	}
+	if in.seq.Ended() && in.allPublished() && !l.ended.Load() {
 		l.ended.Store(true)
 	}
 }
@@ -178,17 +189,17 @@ func (in *ingest) over(now wire.Nanos) bool {
 
 // wait passes the time until something may be due, as configured.
 func (in *ingest) wait(now wire.Nanos) {
-	until := in.next(now)
-	if until <= now {
-		return
-	}
 	switch in.daemon.cfg.Wait {
 	case Block:
+		until := in.next(now)
+		if until <= now {
+			return
+		}
 		if in.waiter != nil && !in.stop.Load() {
 			in.waiter.Wait(until - now)
 			return
 		}
-		sleep(time.Duration(until - now))
+		in.doze(time.Duration(until - now))
 	case Yield:
 		runtime.Gosched()
 	}
@@ -212,10 +223,4 @@ func (in *ingest) next(now wire.Nanos) wire.Nanos {
 		due = now + strictly
 	}
 	return min(until, due)
-}
-
-// sleep blocks the loop's own thread: a runtime timer would hand it to another.
-func sleep(d time.Duration) {
-	t := unix.NsecToTimespec(int64(d))
-	unix.Nanosleep(&t, nil)
 }

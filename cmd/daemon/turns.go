@@ -68,12 +68,13 @@ const humble = 10
 func (w writers) run() {
 	runtime.LockOSThread()                             // for good: the thread, and its priority, end with the loop
 	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, humble) // where that is refused the priority is the same
+	doze := dozer()
 	var d debt
 	for do := range w.turns {
 		began := time.Now()
 		moved := do()
 		if rest := d.after(time.Since(began), moved && w.waiting.Load() > 0); rest > 0 {
-			sleep(rest)
+			doze(rest)
 		}
 	}
 }

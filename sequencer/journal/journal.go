@@ -14,7 +14,7 @@ const (
 	DefaultSegment = 64 << 20               // bytes
 	MinSegment     = 4 << 10                // bytes
 	MaxSegment     = 1 << 30                // bytes
-	DefaultSync    = wire.Nanos(10_000_000) // ns
+	DefaultSync    = wire.Nanos(50_000_000) // ns
 
 	maxUnsynced = 16 << 20 // bytes: fast mode syncs no later than this
 	batchBytes  = 1 << 20  // bytes of one write

@@ -41,7 +41,7 @@ func (w *Writer) step(h *history.History, now wire.Nanos) error {
 	if !w.o.Strict {
 		w.progress.publish()
 	}
-	if w.due(now) {
+	if w.Due(now) {
 		if err := w.sync(); err != nil {
 			return err
 		}
@@ -53,7 +53,8 @@ func (w *Writer) step(h *history.History, now wire.Nanos) error {
 	return w.prepareAhead()
 }
 
-func (w *Writer) due(now wire.Nanos) bool {
+// Due reports whether a Step now would sync, which takes its time.
+func (w *Writer) Due(now wire.Nanos) bool {
 	return w.dirty > 0 && (w.o.Strict || w.dirty >= maxUnsynced || now-w.since >= w.o.SyncEvery)
 }
 
