@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,6 +44,9 @@ func (a *app) auditVerify() command {
 			{Name: "json", Value: settings.Bool(&asJSON), Usage: "write one JSON object"},
 		},
 		run: func(_ context.Context, args []string) error {
+			if _, no := hex.DecodeString(head); no != nil || len(head)%64 != 0 || len(head) > 64 {
+				return &settings.Error{Place: "--head=" + head, Problem: "want the head that verify printed, 64 hexadecimal digits"}
+			}
 			checked, err := audit.Check(args[0], head)
 			if place := trailPlace(args[0], err); place != nil {
 				return place
@@ -79,7 +83,7 @@ func trailPlace(dir string, err error) error {
 		if _, missing := os.Stat(dir); errors.As(missing, &path) {
 			return &settings.Error{Place: dir, Problem: path.Err.Error()}
 		}
-		return &settings.Error{Place: dir, Problem: "no trail in it: name the directory that serve's --clock-audit names"}
+		return &settings.Error{Place: dir, Problem: "no trail in it: name the directory that serve's --clock-audit names, 10 s after its start or later"}
 	case errors.As(err, &path):
 		return &settings.Error{Place: path.Path, Problem: path.Err.Error()}
 	case errors.Is(err, audit.ErrTerms):

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
+	"golang.org/x/sys/unix"
 )
 
 // Files lists the trail of a directory, oldest first.
@@ -45,6 +46,7 @@ type fileReader struct {
 	before  hash // the file's word for the file before
 	last    hash
 	after   int64
+	whole   func() (size int64, err error) // of a file that may be written meanwhile
 }
 
 func openFile(name string) (*fileReader, error) {
@@ -57,7 +59,42 @@ func openFile(name string) (*fileReader, error) {
 		f.Close()
 		return nil, err
 	}
-	return newReader(name, f, st.Size())
+	r, err := newReader(name, f, st.Size())
+	if err == nil {
+		r.whole = func() (int64, error) { return written(f, r.offset) }
+	}
+	return r, err
+}
+
+// written waits for the end of a write to the file that is under way, and goes to where the
+// reader is; the file has that size now.
+func written(f *os.File, at int64) (size int64, err error) {
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_SH); err != nil {
+		return 0, err
+	}
+	defer unix.Flock(int(f.Fd()), unix.LOCK_UN)
+	st, err := f.Stat()
+	if err == nil {
+		_, err = f.Seek(at, io.SeekStart)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return st.Size(), nil
+}
+
+// again reports whether more of a file that ended inside a block is there by now: a clock
+// that runs was writing it.
+func (r *fileReader) again() bool {
+	if r.whole == nil {
+		return false
+	}
+	size, err := r.whole()
+	if err != nil || size <= r.size {
+		return false
+	}
+	r.size = size
+	return true
 }
 
 // newReader reads a file of that name and size; it closes it at the end, and on error.
@@ -228,6 +265,8 @@ func (w *walker) file(name string) error {
 		case err == errEnd:
 			w.last = r.last
 			return nil
+		case err == errTorn && r.again():
+			continue
 		case err == errTorn:
 			return r.damage("the file ends inside a block")
 		case err != nil:

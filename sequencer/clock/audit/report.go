@@ -51,7 +51,7 @@ type Report struct {
 	Headers    []Header          `json:"headers"` // every start
 	Windows    []Window          `json:"windows"`
 	Total      Window            `json:"total"`
-	Events     []Record          `json:"events"` // changes of state, disruptions, alarms, losses; the first MaxEvents
+	Events     []Record          `json:"events"` // starts, changes of state, disruptions, alarms, losses; the first MaxEvents
 	Unlisted   int               `json:"events_unlisted"`
 	Unplaced   int64             `json:"unplaced_ns"` // recorded behind the last promise while the host's clock told a time that cannot be: put where that promise ends
 	Samples    map[string]uint64 `json:"samples"`     // how many were used, or why not
@@ -62,6 +62,7 @@ type Report struct {
 	all        []int64           // bounds
 	dots       map[int64]Point   // of the plot
 	widthOfDot int64
+	open       bool // a start was read, and its end was not
 	rows       int
 	tail       tail // rows to be put elsewhere, if Unplaced
 }
@@ -134,7 +135,9 @@ func report(t Terms, s Summary, e *extent, walk func(visit func(*Record) error) 
 func (r *Report) record(rec *Record) error {
 	switch rec.Kind {
 	case KindHeader:
-		r.Headers = append(r.Headers, *rec.Header)
+		r.start(rec)
+	case KindEnd:
+		r.open = false
 	case KindSample:
 		reason := rec.Sample.Reason
 		if rec.Sample.Used {
@@ -147,13 +150,28 @@ func (r *Report) record(rec *Record) error {
 	case KindSecond:
 		r.second(r.place(rec.UTC, rec.Second), rec.Second)
 	case KindState, KindDisruption, KindAlarm, KindLeap, KindLost:
-		if len(r.Events) == MaxEvents {
-			r.Unlisted++
-			break
-		}
-		r.Events = append(r.Events, *rec)
+		r.event(*rec)
 	}
 	return nil
+}
+
+// start notes that a program began to keep the trail.
+func (r *Report) start(rec *Record) {
+	text := rec.Header.Program + " starts on " + rec.Header.Host
+	if r.open {
+		text += ": the one before has not ended the trail"
+	}
+	r.open = true
+	r.Headers = append(r.Headers, *rec.Header)
+	r.event(Record{Kind: KindHeader, UTC: rec.UTC, Text: text})
+}
+
+func (r *Report) event(e Record) {
+	if len(r.Events) == MaxEvents {
+		r.Unlisted++
+		return
+	}
+	r.Events = append(r.Events, e)
 }
 
 // Below is how many windows are not compliant.
@@ -190,7 +208,7 @@ func (r *Report) Text(w io.Writer) error {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: error at most %v in at least %.4g %% of every %v\n", verdict, t.Limit, 100*t.Coverage, t.Window)
-	fmt.Fprintf(&b, "from %s to %s UTC; %d records in %s, chain whole up to %.16s\n\n", utcText(int64(t.From)), utcText(int64(t.To)), r.Trail.Records, counted(r.Trail.Files, "file"), r.Trail.Head)
+	fmt.Fprintf(&b, "from %s to %s UTC; %d records in %s, chain whole up to %.16s%s\n\n", utcText(int64(t.From)), utcText(int64(t.To)), r.Trail.Records, counted(r.Trail.Files, "file"), r.Trail.Head, r.Trail.lacks())
 	fmt.Fprintf(&b, "%-30s %9s %11s %11s %11s %12s %10s\n", "window from", "coverage", "bound p50", "bound p99", "bound max", "stamps", "over")
 	for i := range r.Windows {
 		r.Windows[i].text(&b, utcText(r.Windows[i].From))
@@ -223,4 +241,16 @@ func (w *Window) text(b *strings.Builder, name string) {
 
 func utcText(utc int64) string {
 	return wire.Nanos(utc).Time().Format("2006-01-02T15:04:05.000000000")
+}
+
+// lacks is what a trail says that it does not have, for the end of a line.
+func (s *Summary) lacks() string {
+	text := ""
+	if !s.Ended {
+		text += ", not closed yet"
+	}
+	if s.Lost > 0 {
+		text += fmt.Sprintf(", %d records or bytes lost by its own word", s.Lost)
+	}
+	return text
 }

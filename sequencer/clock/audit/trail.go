@@ -319,7 +319,10 @@ func (t *Trail) append(raw []byte) error {
 	if err := t.clear(); err != nil {
 		return err
 	}
+	// Whoever reads the file waits for the block; the writer waits for nobody.
+	_ = unix.Flock(int(t.file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	_, err := t.file.Write(b)
+	_ = unix.Flock(int(t.file.Fd()), unix.LOCK_UN)
 	if err == nil {
 		err = t.file.Sync()
 	}

@@ -9,7 +9,7 @@ var (
 	ErrSmeared  = errors.New("source: the server smears leap seconds: it is not UTC")
 	ErrKiss     = errors.New("source: the server refuses to answer (kiss of death)")
 	ErrDenied   = errors.New("source: the server denies access: it is not asked again")
-	ErrUnsynced = errors.New("source: the server is not synchronised")
+	ErrUnsynced = errors.New("source: it is not synchronised itself")
 	ErrDistant  = errors.New("source: the server's own error is over the limit")
 	ErrStepped  = errors.New("source: the host's clock was stepped during the exchange")
 	ErrNegative = errors.New("source: the answer came before the question left")
