@@ -123,7 +123,8 @@ func (m *mix) perMessage(b *testing.B) {
 
 // BenchmarkMessages compares, over the same 10,000 messages, what each step takes
 // with copying the bytes: one message at a time (copy), as encoding does, and one
-// packet at a time (copy/packets).
+// packet at a time (copy/packets). Encoding includes finding the next message (walk),
+// decoding the cursor.
 func BenchmarkMessages(b *testing.B) {
 	m := newMix()
 	mem := make([]byte, DefaultPacket)
@@ -138,6 +139,12 @@ func BenchmarkMessages(b *testing.B) {
 			for _, p := range m.packets {
 				copy(mem, p)
 			}
+		}
+		m.perMessage(b)
+	})
+	b.Run("walk", func(b *testing.B) {
+		for b.Loop() {
+			m.walk()
 		}
 		m.perMessage(b)
 	})
@@ -179,6 +186,35 @@ func BenchmarkMessages(b *testing.B) {
 		}
 		m.perMessage(b)
 	})
+}
+
+// walk reads a field of every message in order: what encode takes to find them.
+func (m *mix) walk() (sum uint64) {
+	var add, del, exe, rep, trd, mod int
+	for i, k := range m.order {
+		switch k {
+		case KindOrderAdd:
+			sum += m.adds[add].Order
+			add++
+		case KindOrderDelete:
+			sum += m.deletes[del].Order
+			del++
+		case KindOrderExecute:
+			sum += m.executes[exe].Order
+			exe++
+		case KindOrderReplace:
+			sum += m.replaces[rep].Order
+			rep++
+		case KindTrade:
+			sum += m.trades[trd].Match
+			trd++
+		case KindOrderModify:
+			sum += m.modifies[mod].Order
+			mod++
+		}
+		sum += uint64(m.stamps[i])
+	}
+	return sum
 }
 
 // copyMessages copies the messages of every packet, one by one.
