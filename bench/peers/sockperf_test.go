@@ -11,9 +11,9 @@ func TestSockperfOutput(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := sockperfLatency(out)
-	if err != nil {
-		t.Fatal(err)
+	l, dropped, err := sockperfLatency(out)
+	if err != nil || dropped != 0 {
+		t.Fatal(dropped, err)
 	}
 	if l.Count != 993 || l.P50 != 8412 || l.P99 != 23005985 || l.P999 != 49877946 || l.Max != 117750055 {
 		t.Errorf("%+v", l)
@@ -25,10 +25,10 @@ func TestSockperfOutput(t *testing.T) {
 		t.Errorf("rate %v, want 993 in 0.528 s", r)
 	}
 	lossy := bytes.Replace(out, []byte("dropped messages = 0"), []byte("dropped messages = 12"), 1)
-	if _, err := sockperfLatency(lossy); err == nil {
-		t.Error("a run that dropped messages was taken")
+	if _, dropped, err := sockperfLatency(lossy); dropped != 12 || err != nil {
+		t.Errorf("%d dropped, %v; want 12", dropped, err)
 	}
-	if _, err := sockperfLatency([]byte("sockperf: ERROR: bind")); err == nil {
+	if _, _, err := sockperfLatency([]byte("sockperf: ERROR: bind")); err == nil {
 		t.Error("an error was taken for latencies")
 	}
 }
