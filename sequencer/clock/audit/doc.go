@@ -1,6 +1,6 @@
 // Package audit keeps the evidence for every bound that a clock published, and checks
-// it: what was assumed, every exchange with a server, every anchor, every change of
-// state, and for each second its widest bound.
+// it: what was assumed, every exchange with a server, every reading of another source as
+// it came, every anchor, every change of state, and for each second its widest bound.
 //
 // # Files
 //
@@ -31,7 +31,8 @@
 //
 // # Checking
 //
-// Verify looks at hashes. Check goes through the exchanges and derives every
+// Verify looks at hashes. Check goes through the exchanges and readings and derives every
 // published bound again, by other means than the estimator: it clips polygons by one
-// half plane at a time. Neither shares code with package estimate.
+// half plane at a time. Neither shares code with packages estimate and source. Both may
+// read a trail that is being written: a block under way is waited for.
 package audit

@@ -19,7 +19,8 @@
 // preferred source they audit it. When the latest answers of more than f of them, each
 // for itself, exclude the time that the clock told when they came, the clock is
 // wrong, or more lie than declared: that is an alarm. A hardware clock, whose servo may
-// have died unseen, is not followed while the interval of a fresh quorum excludes it.
+// have died unseen, needs servers, and is followed only while a fresh quorum of them
+// confirms it.
 //
 // # Bounds
 //

@@ -299,3 +299,29 @@ func FuzzTracking(f *testing.F) {
 		}
 	})
 }
+
+// TestSmears: which references say that a server smears, and when.
+func TestSmears(t *testing.T) {
+	at := func(month time.Month, day, hour int) time.Time {
+		return time.Date(2016, month, day, hour, 0, 0, 0, time.UTC)
+	}
+	for _, c := range []struct {
+		refid   uint32
+		stratum uint8
+		utc     time.Time
+		want    bool
+	}{
+		{0x474f4f47, 1, at(5, 20, 0), true},
+		{0xfe000001, 2, at(12, 31, 23), true},
+		{0xfe123456, 3, time.Date(2017, 1, 1, 3, 0, 0, 0, time.UTC), true},
+		{0xfe123456, 2, at(6, 30, 0).In(time.FixedZone("", -3600)), true},
+		{0xfe123456, 2, at(5, 20, 0), false},
+		{0xfe123456, 2, at(12, 30, 23), false},
+		{0xfe123456, 1, at(12, 31, 23), false},
+		{0xc0000201, 2, at(12, 31, 23), false},
+	} {
+		if got := smears(c.refid, c.stratum, c.utc); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}

@@ -58,8 +58,15 @@ var smearing = [...]string{
 	"129.134.28.123", "129.134.29.123", "129.134.25.123", "129.134.26.123", "129.134.27.123",
 }
 
-// smearRefid is the reference of servers that smear: "GOOG".
-const smearRefid = 0x474f4f47
+// smears reports whether a server's reference says that it smears: "GOOG" always, and
+// 254.x.y.z, with which ntpd tells how far it has smeared, on the days around a leap second.
+// That is no address of a server, but can be a part of the digest of one of IPv6.
+func smears(refid uint32, stratum uint8, utc time.Time) bool {
+	const goog, ntpd = 0x474f4f47, 254
+	utc = utc.UTC()
+	around := utc.Day() == 1 || utc.AddDate(0, 0, 1).Day() == 1
+	return refid == goog || refid>>24 == ntpd && stratum > 1 && around
+}
 
 // NewNTP returns ErrAddress, ErrKey or ErrSmeared for a server that cannot be used.
 func NewNTP(cfg NTPConfig, counter Counter) (*NTP, error) {
@@ -132,7 +139,7 @@ func (n *NTP) judge(r *ntp.Response) error {
 		}
 		return fmt.Errorf("%w: %s", ErrKiss, r.KissCode)
 	}
-	if r.ReferenceID == smearRefid {
+	if smears(r.ReferenceID, r.Stratum, r.Timestamps.ServerXmit) {
 		return ErrSmeared
 	}
 	if err := r.Validate(); err != nil {
