@@ -34,7 +34,7 @@ const lazyTurns = 15
 // quiet reports whether this turn can be over at once: reading the clock costs more
 // than looking whether a ring has something, and a datagram may have to wait for it.
 func (s *Subscription) quiet() bool {
-	if s.poll.how == WaitBlock || s.owed > 0 || s.passed == lazyTurns || s.pending() || s.sub.Awaits() {
+	if s.poll.how != WaitSpin || s.owed > 0 || s.passed == lazyTurns || s.pending() || s.sub.Awaits() {
 		s.passed = 0
 		return false
 	}
