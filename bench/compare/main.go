@@ -96,6 +96,8 @@ var experiments = []struct {
 	{"receivers", (*bench).receivers, throughputColumns()},
 	{"sizes", (*bench).sizes, throughputColumns()},
 	{"repair", (*bench).repair, append(rig.LatencyColumns(), rig.Column{Head: "M messages/s", Metric: rig.Value("rate"), Scale: 1e-6})},
+	{"waits", (*bench).waits, waitColumns()},
+	{"heap", (*bench).heap, heapColumns()},
 	{"restart", (*bench).restart, []rig.Column{{Head: "s", Metric: rig.Value("seconds")}, {Head: "MB", Metric: rig.Value("memory"), Scale: 1e-6}}},
 	{"peers", (*bench).peers, append(rig.LatencyColumns(), rig.Column{Head: "M messages/s", Metric: rig.Value("rate"), Scale: 1e-6})},
 }

@@ -15,6 +15,7 @@ const (
 	Sockets = "sockets" // spinning
 	Ring    = "ring"    // AF_PACKET receive ring, spinning
 	Block   = "block"   // sockets, sleeping; one line only
+	Busy    = "busy"    // the same, the kernel polling the device before it sleeps (SO_BUSY_POLL)
 )
 
 // Ping says what round trips to make.
@@ -36,8 +37,11 @@ type Pinged struct {
 const (
 	lostAfter = 1_000_000_000 // ns
 	blockFor  = 100_000_000   // ns that a read sleeps at most
+	busyFor   = 50            // us that the kernel polls before
 	lookEvery = 1 << 12       // empty polls between looks at the clock
 )
+
+func (p *Ping) sleeps() bool { return p.Method == Block || p.Method == Busy }
 
 // An end sends to all lines and takes what comes first on any.
 type end struct {
@@ -58,14 +62,17 @@ func newEnd(p Ping, back int) (e *end, err error) {
 	switch {
 	case p.Method == Ring:
 		e.ring, err = newRing(p.Net, 1-back)
-	case p.Method == Block && p.Lines != 1:
+	case p.sleeps() && p.Lines != 1:
 		err = fmt.Errorf("blocking takes one line, not %d", p.Lines)
-	case p.Method == Block:
+	case p.sleeps():
 		if e.in, err = p.receivers(1-back, true); err != nil {
 			return nil, err
 		}
 		tv := unix.NsecToTimeval(blockFor) // so that loss, and the end, are seen
 		err = unix.SetsockoptTimeval(e.in[0], unix.SOL_SOCKET, unix.SO_RCVTIMEO, &tv)
+		if err == nil && p.Method == Busy {
+			err = unix.SetsockoptInt(e.in[0], unix.SOL_SOCKET, unix.SO_BUSY_POLL, busyFor)
+		}
 	default:
 		e.in, err = p.receivers(1-back, false)
 	}
@@ -91,7 +98,7 @@ func (e *end) poll(take func(b []byte) bool) bool {
 	}
 	for _, fd := range e.in {
 		recv := read
-		if e.Method == Block {
+		if e.sleeps() {
 			recv = readBlocking
 		}
 		if n, err := recv(fd, e.buf); err == 0 && take(e.buf[:n]) {
@@ -107,7 +114,7 @@ func (e *end) await(ctx context.Context, until int64, take func(b []byte) bool) 
 		if e.poll(take) {
 			return true
 		}
-		if (i%lookEvery == 0 || e.Method == Block) && (rig.Nanotime() > until || ctx.Err() != nil) {
+		if (i%lookEvery == 0 || e.sleeps()) && (rig.Nanotime() > until || ctx.Err() != nil) {
 			return false
 		}
 	}

@@ -47,6 +47,7 @@ type Settings struct {
 	Open      bool                    `json:"open,omitempty"`     // the session does not end with the source
 	Status    time.Duration           `json:"status,omitempty"`   // between reports; 0: the daemon's default
 	Linger    time.Duration           `json:"linger,omitempty"`   // after the end, since the last request; 0: 0.2 s
+	TCP       bool                    `json:"tcp,omitempty"`      // follow the retransmit service, without the lines
 }
 
 // daemon opens a sequencer process that publishes source on c, as serve does.
@@ -79,7 +80,7 @@ func (s Settings) subscriber(c Channel) multicast.Config {
 	_ = wait.UnmarshalText([]byte(s.Wait)) // the daemon checks the same words
 	return multicast.Config{
 		Retransmit: []string{c.Retransmit}, Interface: s.Interface,
-		Method: s.Receive, Wait: wait, Apart: s.Apart, Clock: now,
+		Method: s.Receive, Wait: wait, Apart: s.Apart, TCP: s.TCP, Clock: now,
 	}
 }
 

@@ -6,6 +6,8 @@
 //	path-serve             an open-loop source into a daemon
 //	path-listen            a subscriber that times every message
 //	path-repair            a subscriber that loses packets on purpose and times their repair
+//	path-heap              a subscriber in a program that has a heap, and changes it
+//	path-relay             a subscriber that journals and serves others what it receives
 //	path-restart           a daemon that goes on with a journal
 //
 // A ping process has one loop: its source is itself a subscription, so that one
@@ -19,5 +21,6 @@ func Roles() rig.Roles {
 	return rig.Roles{
 		"path-ping": ping, "path-pong": pong,
 		"path-serve": serve, "path-listen": listen, "path-repair": repair, "path-restart": restart,
+		"path-heap": heap, "path-relay": relay,
 	}
 }

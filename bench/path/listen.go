@@ -54,13 +54,18 @@ func listen(ctx context.Context, part *rig.Part) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	runtime.LockOSThread()
-	rig.Pin(l.Listen.CPU)
-	l.Began = rig.Nanotime()
-	if err := s.Run(ctx); err != nil {
+	if err := l.listen(ctx, s); err != nil {
 		return nil, err
 	}
 	return l.result(s), nil
+}
+
+// listen runs s, of which l is the handler.
+func (l *listener) listen(ctx context.Context, s *multicast.Subscription) error {
+	runtime.LockOSThread()
+	rig.Pin(l.Listen.CPU)
+	l.Began = rig.Nanotime()
+	return s.Run(ctx)
 }
 
 func (l *listener) result(s *multicast.Subscription) *Heard {

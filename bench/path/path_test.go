@@ -163,3 +163,38 @@ func TestRestart(t *testing.T) {
 		}
 	}
 }
+
+// A program that has a heap hears what any other does, and its collections are
+// counted; so does one that follows a process which receives for it.
+func TestHeapAndRelay(t *testing.T) {
+	s, port := settings(), freePort(t)
+	ch, behind := Channels(1, 2, port)[0], freePort(t)
+	listen := Listen{Settings: s, Channel: ch, Every: true}
+	relay := Relay{Listen: listen, Serve: fmt.Sprintf("127.0.0.1:%d", behind)}
+	relay.Journal = t.TempDir()
+	inside := Heap{Listen: listen, Live: 1 << 20, Garbage: 64 << 20, Percent: 100}
+	outside := inside
+	outside.Outside, outside.Percent, outside.TCP, outside.Channel.Retransmit = true, -1, true, relay.Serve
+	serve := start(t, "path-serve", Serve{Settings: s, Load: rig.Load{Rate: 5000, Seconds: 0.4}, Channel: ch, Size: 40, Receivers: 2})
+	ready(t, serve)
+	r, in := start(t, "path-relay", relay), start(t, "path-heap", inside)
+	ready(t, r, in)
+	out := start(t, "path-heap", outside)
+	ready(t, out)
+	if err := serve.Go(); err != nil {
+		t.Fatal(err)
+	}
+	var direct, followed Heaped
+	var between Heard
+	result(t, in, &direct)
+	result(t, out, &followed)
+	result(t, r, &between)
+	var served Served
+	result(t, serve, &served)
+	if direct.Chain != served.Chain || followed.Chain != served.Chain || between.Chain != served.Chain {
+		t.Errorf("served %+v: heard %+v, %+v, %+v", served, direct, between, followed)
+	}
+	if direct.Collected == 0 || followed.Collected != 0 {
+		t.Errorf("%d collections with GOGC=100, %d without", direct.Collected, followed.Collected)
+	}
+}

@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/exec"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Role is what a child process does. What it returns is its result, as JSON.
@@ -149,6 +151,17 @@ func (p *Process) Stop() error {
 		return fmt.Errorf("%s: %w: %s", p.role, err, bytes.TrimSpace(p.err.Bytes()))
 	}
 	return nil
+}
+
+// CPU is the processor time that the child has taken, in ns: all threads, user and
+// system.
+func (p *Process) CPU() (int64, error) {
+	const scheduled = 2 // the clock of what the scheduler gave to a process
+	var t unix.Timespec
+	if err := unix.ClockGettime(int32(^p.cmd.Process.Pid)<<3|scheduled, &t); err != nil {
+		return 0, fmt.Errorf("processor time of %s: %w", p.role, err)
+	}
+	return t.Nano(), nil
 }
 
 // hear reads one line, which must be of this name.
