@@ -56,8 +56,13 @@ func (a *answers) Unavailable(id uint32, first, last uint64, _ retransmit.Cause)
 	s.gone(first, last)
 }
 
-// gone marks first..last as gone at this server.
+// gone marks first..last as gone at this server. What is gone where the stream is to
+// begin may have defined instruments: they are asked for, as at a later start.
 func (s *Subscriber) gone(first, last uint64) {
+	t, d := s.stream, &s.definitions
+	if !t.begun && first <= t.next && t.next <= last && (last > d.asOf || t.epoch != d.epoch) {
+		d.needed, t.shut = true, true
+	}
 	s.stream.gaps.each(first, last, func(x *gap) {
 		x.gone |= 1 << s.conn.server
 		if x.lost == 0 && s.nowhere(x.gone) {

@@ -83,6 +83,7 @@ func TestGoneWhereNobodyElseServes(t *testing.T) {
 	s.conn.phase, s.conn.no[1] = up, retransmit.CodeBadSession
 	s.stream.Put(b, LineA, 0, 1)
 	(*answers)(s).Unavailable(1, 1, 5, retransmit.CauseGone)
+	s.open()
 	if s.stats.Lost != 5 || rec.total != 1 {
 		t.Errorf("%d lost, %d delivered", s.stats.Lost, rec.total)
 	}
@@ -128,19 +129,41 @@ func TestFollowerGoesOnElsewhere(t *testing.T) {
 // be starting. It does not wait for ever.
 func TestGoneWaitsForWhoDoesNotAnswer(t *testing.T) {
 	s, rec, m := newFound(t, Config{Servers: []string{"one", "two"}, Attempts: 2, AskTimeout: 1000 * ms})
-	a, b := m.publish(5), m.publish(1)
+	a, _, b := m.publish(1), m.publish(5), m.publish(1)
 	s.stream.next, s.stream.edge, s.stream.epoch = 1, 1, a.Epoch()
 	s.conn.epoch = a.Epoch()
+	s.stream.Put(a, LineA, 0, 1)
 	s.stream.Put(b, LineA, 0, 1)
-	(*answers)(s).Unavailable(1, 1, 5, retransmit.CauseGone)
+	(*answers)(s).Unavailable(1, 2, 6, retransmit.CauseGone)
 	for now := wire.Nanos(1); s.stats.Lost == 0; now += 100 * ms {
 		if s.now = now; now > 10_000*ms {
 			t.Fatal("it waits for ever")
 		}
 		s.forsake()
 	}
-	if s.now < 2000*ms || s.stats.Lost != 5 || rec.total != 1 {
+	if s.now < 2000*ms || s.stats.Lost != 5 || rec.total != 2 {
 		t.Errorf("%d lost after %v, %d delivered", s.stats.Lost, s.now.Duration(), rec.total)
+	}
+}
+
+// What is gone where a receiver is to begin may have defined instruments: it asks for
+// them before it delivers, and again while the server's are of what is gone.
+func TestGoneDefinitions(t *testing.T) {
+	s, rec, m := newFound(t, Config{Servers: []string{"one"}})
+	a, b := m.publish(5), m.publish(1)
+	s.now, s.stream.next, s.stream.edge, s.stream.epoch = 1, 1, 1, a.Epoch()
+	s.conn.phase, s.conn.epoch = up, a.Epoch()
+	s.stream.Put(b, LineA, 0, 1)
+	(*answers)(s).Unavailable(1, 1, 5, retransmit.CauseGone)
+	if rec.total+s.stats.Lost != 0 || !s.definitions.needed {
+		t.Fatalf("%d delivered, %d lost, before definitions", rec.total, s.stats.Lost)
+	}
+	for i, asOf := range []uint64{3, 5} {
+		s.definitions.id = uint32(i + 1)
+		(*answers)(s).Done(s.definitions.id, asOf)
+		if got := s.stats.Lost + rec.total; (got == 6) != (asOf == 5) {
+			t.Errorf("%d lost and delivered with definitions as of %d", got, asOf)
+		}
 	}
 }
 

@@ -79,6 +79,14 @@ func (s *Stream) declare(now wire.Nanos) bool {
 	return true
 }
 
+// begins is the first sequence that may be delivered: behind what is lost at next.
+func (s *Stream) begins() uint64 {
+	if len(s.gaps.list) > 0 && s.gaps.list[0].first == s.next && s.gaps.list[0].lost != 0 {
+		return s.gaps.list[0].last + 1
+	}
+	return s.next
+}
+
 // retract forgets gaps at the tail from first on: a server says that there is
 // nothing yet. They will be noticed again when there is.
 func (s *Stream) retract(first uint64) {

@@ -1,6 +1,8 @@
 package recovery
 
 import (
+	"math"
+
 	"github.com/tapecast/tapecast/feed/wire"
 	"github.com/tapecast/tapecast/recovery/retransmit"
 )
@@ -13,6 +15,8 @@ type definitions struct {
 	retry   wire.Nanos // when to ask
 	early   bool       // they came before the stream was where it is to begin: retry is for the case that no line says when it is
 	reached wire.Nanos // when it was known to be there; 0 not yet
+	asOf    uint64     // those that came; or none will come of any sequence,
+	epoch   uint32     // in that epoch
 	torn    bool       // of those that came, some were damaged
 	spoiled int        // answers that were
 }
@@ -164,12 +168,12 @@ func (s *Subscriber) define(now wire.Nanos) wire.Nanos {
 // is there, a server that is behind has Config.Patience to come so far too.
 func (s *Subscriber) defined(asOf uint64) {
 	d := &s.definitions
-	d.id = 0
+	d.id, d.asOf, d.epoch = 0, asOf, s.stream.epoch
 	end := d.reached + s.cfg.Patience
 	switch {
 	case d.torn:
 		s.spoiled()
-	case asOf+1 >= s.stream.next || s.stream.end:
+	case asOf+1 >= s.stream.begins() || s.stream.end:
 		s.open()
 	case d.reached == 0:
 		d.early, d.retry = true, s.now+s.cfg.RetryMax
@@ -211,6 +215,7 @@ func (s *Subscriber) undefined(r retransmit.Refusal) {
 
 // undefinedFrom goes on without what was defined from first on, and says so.
 func (s *Subscriber) undefinedFrom(first uint64) {
+	s.definitions.asOf, s.definitions.epoch = math.MaxUint64, s.stream.epoch
 	s.stream.emit(Event{Kind: EventAlert, Cause: CauseUnavailable, First: first, Last: s.stream.next - 1, Now: s.now})
 	s.open()
 }

@@ -146,11 +146,12 @@ func (r *Relay) Event(e recovery.Event) {
 }
 
 // before takes what happens between the journal's end and the first packet behind it.
+// An empty journal may begin behind what no server has any more: its definitions came.
 func (r *Relay) before(e recovery.Event) {
-	switch {
-	case r.state == nil || r.state.Packets == 0: // there is nothing to continue
-	case e.Kind == recovery.EventLost:
+	switch empty := r.state == nil || r.state.Packets == 0; {
+	case e.Kind == recovery.EventLost && !(empty && e.Cause == recovery.CauseUnavailable):
 		r.fail(fmt.Sprintf("messages %d to %d were lost: what follows does not continue the journal", e.First, e.Last))
+	case empty:
 	case e.Kind == recovery.EventEpoch:
 		r.cut = journal.Cut{Epoch: e.Epoch, Cut: e.Last, Chain: e.Chain}
 	case r.endsAt(e): // no packet will come

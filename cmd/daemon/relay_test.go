@@ -45,7 +45,12 @@ func TestRelayContinuesItsJournal(t *testing.T) {
 		t.Error("it goes on behind a loss")
 	}
 	fresh := &Relay{next: deaf{}}
-	fresh.Event(recovery.Event{Kind: recovery.EventLost, First: 1, Last: 9})
+	fresh.Event(recovery.Event{Kind: recovery.EventLost, First: 1, Last: 9, Cause: recovery.CauseAttempts})
+	if !fresh.broken {
+		t.Error("it begins without the definitions that were lost")
+	}
+	fresh = &Relay{next: deaf{}}
+	fresh.Event(recovery.Event{Kind: recovery.EventLost, First: 1, Last: 9, Cause: recovery.CauseUnavailable})
 	if fresh.state = (&journal.State{}); fresh.broken || !fresh.continues(packetAt(t, 1, 10, 3)) {
 		t.Error("one that begins does not begin anywhere")
 	}

@@ -67,7 +67,7 @@ func (o *options) plant(m *mutant, dir string) (verdict, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), o.limit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, sim, "-shrink=false", "-seeds", fmt.Sprintf("1-%d", o.seeds))
+	cmd := exec.CommandContext(ctx, sim, "-shrink=false", "-violations=1", "-seeds", fmt.Sprintf("1-%d", o.seeds))
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err = cmd.Run()

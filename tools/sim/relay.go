@@ -135,11 +135,11 @@ func (y *relay) Event(e recovery.Event) {
 // before takes what happens between the journal's end and the first packet behind it.
 func (y *relay) before(e recovery.Event) {
 	switch {
-	case y.state.Packets == 0:
+	case e.Kind == recovery.EventLost && e.Cause == recovery.CauseUnavailable && y.state.Packets == 0:
 	case e.Kind == recovery.EventLost:
 		y.w.cover("relay stops at a loss before it began")
 		y.fail("lost")
-	case e.Kind == recovery.EventEpoch:
+	case e.Kind == recovery.EventEpoch && y.state.Packets > 0:
 		y.cut = journal.Cut{Epoch: e.Epoch, Cut: e.Last, Chain: e.Chain}
 	}
 }

@@ -1,14 +1,20 @@
 package main
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
-// shrinkTries bounds the runs that shrinking takes.
-const shrinkTries = 400
+// Shrinking takes so many runs, and so long, at most.
+const (
+	shrinkTries = 400
+	shrinkTime  = time.Minute
+)
 
 // shrink makes the world of a seed that failed as mild as it may be while the same
 // invariant is violated: field by field as in a mild world, then half as far from it.
 func shrink(r Result) Result {
-	tries := 0
+	tries, start := 0, time.Now()
 	again := func(o Options) bool {
 		tries++
 		x := Run(r.Seed, o, nil)
@@ -18,11 +24,12 @@ func shrink(r Result) Result {
 		r = x
 		return true
 	}
-	for progress := true; progress && tries < shrinkTries; {
+	enough := func() bool { return tries >= shrinkTries || time.Since(start) > shrinkTime }
+	for progress := true; progress && !enough(); {
 		progress = false
 		for i := range settings(&r.Options) {
 			progress = shrinkField(&r, i, again) || progress
-			if tries >= shrinkTries {
+			if enough() {
 				break
 			}
 		}

@@ -4,8 +4,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"slices"
-	"strings"
 	"testing"
 )
 
@@ -16,18 +14,24 @@ const ciSeeds = 1000
 // all that a simulator must, and whether the same happens again.
 func TestSeeds(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
-	last, twice := uint64(ciSeeds), uint64(100)
+	last := uint64(ciSeeds)
 	if testing.Short() {
-		last, twice = 150, 10
+		last = 100
 	}
 	all := newTotal(1, last)
 	all.run(2)
-	t.Log(all.line())
+	t.Log(all.summary())
 	for _, r := range all.failed {
 		t.Errorf("seed %d violates %v\nworld:\nseed %d\n%v\nstory: go run ./tools/sim -seed %d -v", r.Seed, r.Violation, r.Seed, r.Options, r.Seed)
 	}
 	if !t.Failed() {
-		checkAgain(t, all, twice)
+		n, different := all.again(2)
+		for _, d := range different {
+			t.Error(d)
+		}
+		if n != twice {
+			t.Errorf("%d seeds ran again, want %d", n, twice)
+		}
 	}
 	if last == ciSeeds && !t.Failed() {
 		for _, w := range load(t, "testdata/reach") {
@@ -92,25 +96,5 @@ func TestWorldAsText(t *testing.T) {
 		if _, _, err := parseWorld(bad); err == nil {
 			t.Errorf("%q is read", bad)
 		}
-	}
-}
-
-// checkAgain runs the first seeds of all once more: everything that happened, happens
-// again.
-func checkAgain(t *testing.T, all *total, seeds uint64) {
-	t.Helper()
-	again := newTotal(1, seeds)
-	again.run(2)
-	for seed, r := range again.results {
-		first := all.results[seed]
-		if r.Trace != first.Trace || r.Steps != first.Steps {
-			t.Errorf("seed %d: trace %x after %d events, then %x after %d", seed, first.Trace, first.Steps, r.Trace, r.Steps)
-		}
-		if !slices.Equal(table(r.Coverage), table(first.Coverage)) {
-			t.Errorf("seed %d: coverage\n%s\nthen\n%s", seed, strings.Join(table(first.Coverage), "\n"), strings.Join(table(r.Coverage), "\n"))
-		}
-	}
-	if uint64(len(again.results)) != seeds {
-		t.Errorf("%d seeds ran again, want %d", len(again.results), seeds)
 	}
 }

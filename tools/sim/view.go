@@ -192,11 +192,13 @@ func (v *view) lost(e recovery.Event) {
 		v.fail("I16 liveness: %d..%d lost because of %q without a fault", e.First, e.Last, e.Cause)
 		return
 	}
+	if s.next != 0 || e.Cause != recovery.CauseUnavailable {
+		v.checked = true // what was lost may have defined instruments
+	}
 	if s.next == 0 {
 		v.begin(e.First)
 	}
 	s.lost += e.Last - e.First + 1
-	v.checked = true // what was lost may have defined instruments
 	s.next = e.Last + 1
 }
 
