@@ -104,6 +104,15 @@ func (b *bench) compare(turns int, cs []candidate) (rs rig.Runs) {
 	return rs
 }
 
+// alone runs one child and reads its result.
+func (b *bench) alone(ctx context.Context, role string, args, result any) error {
+	p, err := b.self.Start(ctx, role, args)
+	if err != nil {
+		return err
+	}
+	return p.Result(result)
+}
+
 // pair starts two children, the first one ready before the second starts, and
 // reads the second's result and then, if into is not nil, the first's.
 func (b *bench) pair(ctx context.Context, first, second string, argsFirst, argsSecond, into, result any) error {

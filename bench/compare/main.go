@@ -95,6 +95,7 @@ var experiments = []struct {
 	{"throughput", (*bench).throughput, throughputColumns()},
 	{"receivers", (*bench).receivers, throughputColumns()},
 	{"sizes", (*bench).sizes, throughputColumns()},
+	{"sends", (*bench).sends, sendsColumns()},
 	{"repair", (*bench).repair, append(rig.LatencyColumns(), rig.Column{Head: "M messages/s", Metric: rig.Value("rate"), Scale: 1e-6})},
 	{"waits", (*bench).waits, waitColumns()},
 	{"heap", (*bench).heap, heapColumns()},

@@ -4,6 +4,7 @@
 //
 //	ping, pong       round trips over one or two multicast lines: sockets, or an AF_PACKET receive ring
 //	send, receive    messages of a schedule, packed into datagrams, into one receiver, with or without a file written beside
+//	sends            full datagrams to nobody, by every way to hand them to the kernel
 //	tcpping, tcppong a small request answered by one packet's worth of bytes
 package limit
 
@@ -14,6 +15,7 @@ func Roles() rig.Roles {
 	return rig.Roles{
 		"limit-ping": ping, "limit-pong": pong,
 		"limit-send": send, "limit-receive": receive,
+		"limit-sends":   sends,
 		"limit-tcpping": tcpPing, "limit-tcppong": tcpPong,
 	}
 }

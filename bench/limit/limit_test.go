@@ -2,12 +2,14 @@ package limit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"testing"
 
 	"github.com/tapecast/tapecast/bench/rig"
+	"golang.org/x/sys/unix"
 )
 
 // The test's own binary plays the children.
@@ -125,5 +127,51 @@ func TestCompileC(t *testing.T) {
 	l, err := c.Ping(t.Context(), Ping{Net: Net{"lo", freePort(t), 2}, Size: 64, Count: 50, Warmup: 5})
 	if err != nil || l.Count != 50 {
 		t.Errorf("%v, %v", l, err)
+	}
+}
+
+// Every way to send brings full datagrams to whoever listens.
+func TestSends(t *testing.T) {
+	for _, method := range SendMethods() {
+		t.Run(method, func(t *testing.T) {
+			if method == SendTXRing && os.Geteuid() != 0 {
+				t.Skip("a packet ring needs CAP_NET_RAW: run as root")
+			}
+			n := Net{"lo", freePort(t), 1}
+			fds, err := n.receivers(0, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := Sends{Net: n, Method: method}.batcher()
+			if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
+				t.Skipf("this kernel refuses it: %v", err)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			const rounds = 3 // past the end of the rings
+			for range rounds {
+				if err := b.send(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := b.finish(); err != nil {
+				t.Fatal(err)
+			}
+			buf, got := make([]byte, 2*longest), 0
+			for {
+				n, e := read(fds[0], buf)
+				if e != 0 {
+					break
+				}
+				if n != longest {
+					t.Fatalf("a datagram of %d bytes, want %d", n, longest)
+				}
+				got++
+			}
+			if got != rounds*batch {
+				t.Errorf("%d datagrams of %d", got, rounds*batch)
+			}
+		})
 	}
 }
