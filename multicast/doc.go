@@ -42,7 +42,10 @@
 //   - Send buffer of a line: SendBuffer bytes. When full Send waits up to 5 ms
 //     (Waits), then drops (Failed).
 //   - Reads in a turn: 8 of 64 KB for each line, or 64 datagrams without UDP_GRO;
-//     256 KB of the connection, whose flow control holds the server back.
+//     256 KB of the connection, whose flow control holds the server back. A loop that
+//     does not block reads one line that has something, so that an answer goes out
+//     before the other line's copy is read, and owes what is due to a later turn, the
+//     fifth at the latest.
 //
 // Neither sending nor receiving allocates.
 package multicast
