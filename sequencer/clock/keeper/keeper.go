@@ -347,7 +347,7 @@ func (k *Keeper) tick() {
 	k.force = a
 	k.record(old, a, counter, from)
 	if a.State != state {
-		k.tellOf(audit.KindState, StateName(a.State)+": "+k.est.Cause)
+		k.tellOf(audit.KindState, joined(StateName(a.State)+": "+k.est.Cause, k.missing))
 	}
 	k.name()
 	k.watchTrail(counter)

@@ -158,17 +158,19 @@ func (k *Keeper) heed(r source.Reading) {
 // hostReading asks chronyd about the host's clock, or else the kernel. refused is told of
 // a reading that says nothing.
 func hostReading(c source.Counter, chronyd string, refused func(source.Reading, error)) (source.Reading, error) {
+	why := "it is not asked"
 	if chronyd != NoChronyd {
 		r, err := source.Chronyd(c, chronyd, lookEvery)
 		if err == nil {
 			return r, nil
 		}
 		refused(r, err)
+		why = reason(err)
 	}
 	r, err := source.Kernel(c)
 	if err != nil {
 		refused(r, err)
-		return r, fmt.Errorf("neither chronyd nor the kernel vouches for the clock (%w)", err)
+		return r, fmt.Errorf("neither chronyd (%s) nor the kernel (%w) vouches for the clock", why, err)
 	}
 	return r, nil
 }

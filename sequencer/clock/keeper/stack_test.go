@@ -26,6 +26,8 @@ type stack struct {
 	servers []*clocktest.Chronyd
 	errors  []float64
 	bounds  []float64
+	widest  float64
+	when    time.Time // of the widest bound
 	checks  int
 	wrong   int
 	states  [4]int
@@ -118,6 +120,9 @@ func (s *stack) look(t *testing.T) {
 	if c.State == wire.ClockSynchronised && late-early < 2000 {
 		s.errors = append(s.errors, max(float64(int64(utc)-late), float64(early-int64(utc)), 0)+float64(late-early)/2)
 		s.bounds = append(s.bounds, float64(c.Bound))
+		if float64(c.Bound) > s.widest {
+			s.widest, s.when = float64(c.Bound), time.Now()
+		}
 	}
 	if clock.Promises(c.State) && (int64(utc)+int64(c.Bound) < early || int64(utc)-int64(c.Bound) > late) {
 		if s.wrong++; s.wrong < 10 {
@@ -134,9 +139,9 @@ func (s *stack) report(t *testing.T) (p50, p95, widest float64) {
 	slices.Sort(s.errors)
 	slices.Sort(s.bounds)
 	at := func(v []float64, q float64) float64 { return v[int(q*float64(len(v)-1))] / 1e3 }
-	t.Logf("%d stamps, %d out of bound; states %v; error p50 %.2f us, p95 %.2f us, most %.2f us; bound p50 %.2f us, p95 %.2f us, most %.2f us",
+	t.Logf("%d stamps, %d out of bound; states %v; error p50 %.2f us, p95 %.2f us, most %.2f us; bound p50 %.2f us, p95 %.2f us, most %.2f us, %v ago",
 		s.checks, s.wrong, s.states, at(s.errors, 0.5), at(s.errors, 0.95), at(s.errors, 1),
-		at(s.bounds, 0.5), at(s.bounds, 0.95), at(s.bounds, 1))
+		at(s.bounds, 0.5), at(s.bounds, 0.95), at(s.bounds, 1), time.Since(s.when).Round(time.Second))
 	return at(s.errors, 0.5), at(s.errors, 0.95), at(s.bounds, 1)
 }
 
@@ -282,7 +287,7 @@ func TestStackLoopback(t *testing.T) {
 	busy(t, 1)
 	s := startStack(t, servers, 2, func(i int) string { return servers[i].Address }, func(i int) uint32 { return 7 })
 	s.watch(t, min(d, 5*time.Second)) // the slope is learnt
-	s.errors, s.bounds = nil, nil
+	s.errors, s.bounds, s.widest = nil, nil, 0
 	s.watch(t, d)
 	p50, p95, widest := s.report(t)
 	if full && (p50 > 3 || p95 > 10 || widest > 20) {
