@@ -26,8 +26,8 @@
 // every 10 s or 512 records. A crash loses those; a half-written block is cut off, and
 // a file without a whole head put aside, by the next Open, which says so in the trail.
 // When the disk is slower than the clock, or a value is out of range, records are
-// dropped and counted, and the count is a record. Reports count every
-// second without a record as not covered.
+// dropped and counted, and the count is a record. Reports count every second without a
+// record as not covered, and every one of which a record was dropped.
 //
 // # Checking
 //

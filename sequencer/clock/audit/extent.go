@@ -15,6 +15,7 @@ type extent struct {
 	known     bool  // there was a promise
 	from, to  int64 // UTC, then
 	tail      tail
+	gone      []run // UTC: records of these were dropped
 }
 
 // tail is what was recorded behind the last promise.
@@ -38,6 +39,10 @@ func (e *extent) record(r *Record) error {
 		e.begun, e.row = r.UTC, nil
 	case KindSecond:
 		e.second(r.UTC, r.Second)
+	case KindLost:
+		if r.Since != 0 {
+			e.gone = append(e.gone, run{min(r.Since, r.UTC), r.UTC})
+		}
 	}
 	return nil
 }

@@ -30,6 +30,7 @@ type Record struct {
 	UTC    int64   `json:"utc"`
 	Text   string  `json:"text,omitempty"` // cause, for people
 	Count  uint64  `json:"count,omitempty"`
+	Since  int64   `json:"since,omitempty"` // of records that were dropped: UTC of the first; UTC is when that was noted
 	Header *Header `json:"header,omitempty"`
 	Sample *Sample `json:"sample,omitempty"`
 	Update *Update `json:"update,omitempty"`
@@ -62,7 +63,7 @@ func finite(values ...float64) bool {
 
 // valid refuses what no clock writes, before it is written and when it is read.
 func (r *Record) valid() error {
-	bad := !inRange(r.UTC)
+	bad := !inRange(r.UTC, r.Since)
 	switch r.Kind {
 	case KindHeader:
 		h := r.Header

@@ -62,7 +62,8 @@ type Report struct {
 	all        []int64           // bounds
 	dots       map[int64]Point   // of the plot
 	widthOfDot int64
-	open       bool // a start was read, and its end was not
+	open       bool  // a start was read, and its end was not
+	gone       []run // of lost records, in order
 	rows       int
 	tail       tail // rows to be put elsewhere, if Unplaced
 }
@@ -121,7 +122,7 @@ func report(t Terms, s Summary, e *extent, walk func(visit func(*Record) error) 
 		r.Windows = append(r.Windows, Window{From: int64(at), To: int64(min(at+wire.Nanos(t.Window), t.To))})
 	}
 	r.widthOfDot = max(int64(t.To-t.From)/points, 1)
-	r.Total = Window{From: int64(t.From), To: int64(t.To)}
+	r.Total, r.gone = Window{From: int64(t.From), To: int64(t.To)}, merged(e.gone)
 	if lost {
 		r.Unplaced, r.tail = e.tail.length, e.tail
 	}

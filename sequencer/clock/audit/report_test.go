@@ -200,3 +200,46 @@ func TestLastNeverPromised(t *testing.T) {
 		}
 	}
 }
+
+// TestLostIsUncovered: a second of which a record was dropped is not covered, whichever record
+// it was, also while there is a row for it; the others are.
+func TestLostIsUncovered(t *testing.T) {
+	dir := t.TempDir()
+	r := rows{open(t, dir, midnight), 0}
+	r.put(midnight, 200, 1)
+	r.Put(Record{Kind: KindSample, UTC: int64(midnight + 200e9 + 5e8), Sample: &Sample{T2: 1 << 62}}) // nobody reads that
+	r.put(midnight+200e9, 3, 1)
+	if err := r.Step(midnight + 203e9); err != nil {
+		t.Fatal(err)
+	}
+	r.put(midnight+203e9, 397, 1)
+	if err := r.Close(midnight + 600e9); err != nil {
+		t.Fatal(err)
+	}
+	got := made(t, dir)
+	for i, w := range got.Windows {
+		want, over := 1., uint64(0)
+		if i == 3 {
+			want, over = 56./60, 4
+		}
+		if diff(w.Covered, want) || w.Over != over || w.Stamps != 60 {
+			t.Errorf("window %d: %+v, want %v", i, w, want)
+		}
+	}
+	if got.Trail.Lost != 1 {
+		t.Errorf("%+v", got.Trail)
+	}
+}
+
+func TestMerged(t *testing.T) {
+	r := Report{gone: merged([]run{{50, 60}, {10, 20}, {15, 30}, {30, 31}, {40, 45}, {41, 42}})}
+	for at := range int64(70) {
+		want := at >= 10 && at <= 31 || at >= 40 && at <= 45 || at >= 50 && at <= 60
+		if got := r.lacks(at, at); got != want || len(r.gone) != 3 {
+			t.Errorf("at %d: %v, %v", at, got, r.gone)
+		}
+	}
+	if !r.lacks(0, 10) || r.lacks(0, 9) || !r.lacks(35, 70) || r.lacks(46, 49) {
+		t.Error(r.gone)
+	}
+}

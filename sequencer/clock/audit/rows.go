@@ -1,6 +1,10 @@
 package audit
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+	"sort"
+)
 
 // longestRow is how much time one row can cover, ns: that of a stalled loop covers
 // little.
@@ -10,6 +14,9 @@ const longestRow = 2e9
 // Rows need not be in the order of their time: the clock is set when it first knows
 // the time, and can have been wrong by days until then.
 func (r *Report) second(utc int64, s *Second) {
+	if promised(s.State) && r.lacks(utc, utc+s.To-s.From) {
+		s = &Second{Bound: -1, Offset: s.Offset, Stamps: s.Stamps, From: s.From, To: s.To}
+	}
 	from, end := max(utc, int64(r.Terms.From)), min(utc+min(s.To-s.From, longestRow), int64(r.Terms.To))
 	first, last := r.uncounted(from, end)
 	fresh := first < last
@@ -27,6 +34,26 @@ func (r *Report) second(utc int64, s *Second) {
 		r.all = append(r.all, s.Bound)
 		r.count(from, end)
 	}
+}
+
+// lacks reports whether records of some of the time were dropped: what the bounds in it rest
+// on is not all there, so it is not covered.
+func (r *Report) lacks(from, to int64) bool {
+	at := sort.Search(len(r.gone), func(i int) bool { return r.gone[i].to >= from })
+	return at < len(r.gone) && r.gone[at].from <= to
+}
+
+// merged are the runs in order, without overlaps.
+func merged(runs []run) (out []run) {
+	slices.SortFunc(runs, func(a, b run) int { return cmp.Compare(a.from, b.from) })
+	for _, c := range runs {
+		if n := len(out); n > 0 && c.from <= out[n-1].to {
+			out[n-1].to = max(out[n-1].to, c.to)
+			continue
+		}
+		out = append(out, c)
+	}
+	return out
 }
 
 // place is the UTC of a row: its own, unless its time is lost.

@@ -32,6 +32,12 @@ const (
 
 type hash = [sha256.Size]byte
 
+// A loss is records that were dropped, and the UTC of the first of them.
+type loss struct {
+	n     uint64
+	since int64
+}
+
 // Trail appends records. Put may be called from any loop and never waits for a disk;
 // Step and Close belong to one.
 type Trail struct {
@@ -41,7 +47,7 @@ type Trail struct {
 	mu      sync.Mutex
 	pending []Record
 	waiting atomic.Int64 // taken and not on the disk: pending, and what is being written
-	lost    uint64       // dropped, and not written as such yet
+	lost    loss         // dropped, and not written as such yet
 	closed  bool
 	dropped atomic.Uint64 // ever
 
@@ -157,7 +163,7 @@ func (t *Trail) Put(r Record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if err != nil || t.closed || len(t.pending) >= MaxPending {
-		t.drop(1)
+		t.drop(loss{1, r.UTC})
 		return
 	}
 	t.pending = append(t.pending, r)
@@ -165,9 +171,16 @@ func (t *Trail) Put(r Record) {
 }
 
 // drop counts; mu is held.
-func (t *Trail) drop(n uint64) {
-	t.lost += n
-	t.dropped.Add(n)
+func (t *Trail) drop(l loss) {
+	t.lost.add(l)
+	t.dropped.Add(l.n)
+}
+
+func (l *loss) add(o loss) {
+	if l.n == 0 || o.n > 0 && o.since < l.since {
+		l.since = o.since
+	}
+	l.n += o.n
 }
 
 // Lost is how many records were dropped since Open, written as lost in the trail or
@@ -206,39 +219,40 @@ func (t *Trail) Close(now wire.Nanos) error {
 }
 
 // take hands over what is pending, and how many records are not.
-func (t *Trail) take() (records []Record, lost uint64) {
+func (t *Trail) take() (records []Record, lost loss) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	records, lost = t.pending, t.lost
-	t.pending, t.lost = nil, 0
+	t.pending, t.lost = nil, loss{}
 	return records, lost
 }
 
 // giveBack puts records that could not be written in front again, and what is to be
 // noted as lost with them.
-func (t *Trail) giveBack(records []Record, lost uint64) {
+func (t *Trail) giveBack(records []Record, lost loss) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.lost += lost
+	t.lost.add(lost)
 	t.pending = append(records, t.pending...)
 	if over := len(t.pending) - MaxPending; over > 0 {
+		t.drop(loss{uint64(over), t.pending[MaxPending].UTC})
 		t.pending = t.pending[:MaxPending]
 		t.waiting.Add(-int64(over))
-		t.drop(uint64(over))
 	}
 }
 
 // noted adds the record of a loss; a time that no reader would take is cut to one.
-func noted(records []Record, lost uint64, now wire.Nanos) []Record {
-	if lost == 0 {
+func noted(records []Record, lost loss, now wire.Nanos) []Record {
+	if lost.n == 0 {
 		return records
 	}
-	return append(records, Record{Kind: KindLost, UTC: max(-most, min(int64(now), most)), Count: lost, Text: "records dropped: the disk was slower than the clock, or a value was out of range"})
+	cut := func(utc int64) int64 { return max(-most, min(utc, most)) }
+	return append(records, Record{Kind: KindLost, UTC: cut(int64(now)), Since: cut(lost.since), Count: lost.n, Text: "records dropped: the disk was slower than the clock, or a value was out of range"})
 }
 
 func (t *Trail) write(now wire.Nanos) error {
 	records, lost := t.take()
-	if len(records) == 0 && lost == 0 {
+	if len(records) == 0 && lost.n == 0 {
 		return nil
 	}
 	err := t.rotate(now)
