@@ -24,6 +24,9 @@ func (c *checker) read(r *Record) error {
 	if !x.Used {
 		return nil
 	}
+	if c.assume.Samples == 0 {
+		return unsound(r, "nothing was declared before it")
+	}
 	if !c.shifted(x.Shift) {
 		return unsound(r, "it is moved by %d ns onto the scale without leap seconds: so many have not been", x.Shift)
 	}
