@@ -27,7 +27,9 @@ type stack struct {
 	errors  []float64
 	bounds  []float64
 	widest  float64
-	when    time.Time // of the widest bound
+	when    time.Time     // of the widest bound
+	anchor  *clock.Anchor // that it was by
+	age     time.Duration // of that
 	checks  int
 	wrong   int
 	states  [4]int
@@ -121,7 +123,8 @@ func (s *stack) look(t *testing.T) {
 		s.errors = append(s.errors, max(float64(int64(utc)-late), float64(early-int64(utc)), 0)+float64(late-early)/2)
 		s.bounds = append(s.bounds, float64(c.Bound))
 		if float64(c.Bound) > s.widest {
-			s.widest, s.when = float64(c.Bound), time.Now()
+			s.widest, s.when, s.anchor = float64(c.Bound), time.Now(), s.Clock().Anchor()
+			s.age = time.Duration(s.Clock().Counter() - s.anchor.Start)
 		}
 	}
 	if clock.Promises(c.State) && (int64(utc)+int64(c.Bound) < early || int64(utc)-int64(c.Bound) > late) {
@@ -139,9 +142,10 @@ func (s *stack) report(t *testing.T) (p50, p95, widest float64) {
 	slices.Sort(s.errors)
 	slices.Sort(s.bounds)
 	at := func(v []float64, q float64) float64 { return v[int(q*float64(len(v)-1))] / 1e3 }
-	t.Logf("%d stamps, %d out of bound; states %v; error p50 %.2f us, p95 %.2f us, most %.2f us; bound p50 %.2f us, p95 %.2f us, most %.2f us, %v ago",
+	t.Logf("%d stamps, %d out of bound; states %v; error p50 %.2f us, p95 %.2f us, most %.2f us; bound p50 %.2f us, p95 %.2f us, most %.2f us, %v ago, by an anchor of %.2f us, growing by %.3f ppm for %v",
 		s.checks, s.wrong, s.states, at(s.errors, 0.5), at(s.errors, 0.95), at(s.errors, 1),
-		at(s.bounds, 0.5), at(s.bounds, 0.95), at(s.bounds, 1), time.Since(s.when).Round(time.Second))
+		at(s.bounds, 0.5), at(s.bounds, 0.95), at(s.bounds, 1), time.Since(s.when).Round(time.Second),
+		max(s.anchor.Ahead, s.anchor.Behind)/1e3, 1e6*max(s.anchor.AheadGrowth, s.anchor.BehindGrowth), s.age)
 	return at(s.errors, 0.5), at(s.errors, 0.95), at(s.bounds, 1)
 }
 
