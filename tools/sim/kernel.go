@@ -14,35 +14,50 @@ type actor interface {
 	name() string
 }
 
-// event is something that happens to an actor at a virtual time.
+// event is something that happens to an actor.
 type event struct {
-	at    wire.Nanos
-	order uint64 // of events at one time: as they were scheduled
-	who   actor
-	tag   int
-	n     int
-	data  []byte
+	who  actor
+	tag  int
+	n    int
+	data []byte
 }
 
-func (e *event) before(f *event) bool {
-	return e.at < f.at || e.at == f.at && e.order < f.order
+// place is an event's in the queue: its virtual time; among those of one time, as they
+// were scheduled. The queue moves these, not events, which hold pointers.
+type place struct {
+	at    wire.Nanos
+	order uint64
+	event int32
+}
+
+func (p *place) before(q *place) bool {
+	return p.at < q.at || p.at == q.at && p.order < q.order
 }
 
 // kernel is the queue of events, virtual time and the trace. Its order depends on
 // nothing but what was scheduled.
 type kernel struct {
-	now   wire.Nanos // since the world began
-	order uint64
-	steps uint64
-	trace uint64
-	heap  []event
+	now    wire.Nanos // since the world began
+	order  uint64
+	steps  uint64
+	trace  uint64
+	heap   []place // each has four below it
+	events []event
+	free   []int32 // of events
 }
 
 // at schedules an event, now at the earliest.
 func (k *kernel) at(t wire.Nanos, who actor, tag, n int, data []byte) {
 	k.order++
-	k.heap = append(k.heap, event{max(t, k.now), k.order, who, tag, n, data})
-	k.up(len(k.heap) - 1)
+	i := int32(len(k.events))
+	if last := len(k.free) - 1; last >= 0 {
+		i, k.free = k.free[last], k.free[:last]
+	} else {
+		k.events = append(k.events, event{})
+	}
+	k.events[i] = event{who, tag, n, data}
+	k.heap = append(k.heap, place{})
+	k.up(place{max(t, k.now), k.order, i})
 }
 
 func (k *kernel) after(d wire.Nanos, who actor, tag, n int, data []byte) {
@@ -55,10 +70,10 @@ func (k *kernel) step(end wire.Nanos) bool {
 		k.now = max(k.now, end)
 		return false
 	}
-	e := k.pop()
-	k.now = e.at
+	at, e := k.pop()
+	k.now = at
 	k.steps++
-	k.note(uint64(e.at))
+	k.note(uint64(at))
 	k.note(uint64(e.tag)<<32 ^ uint64(e.n))
 	e.who.wake(e.tag, e.n, e.data)
 	return true
@@ -70,42 +85,53 @@ func (k *kernel) note(x uint64) {
 	k.trace ^= k.trace >> 32
 }
 
-func (k *kernel) pop() event {
-	e := k.heap[0]
-	n := len(k.heap) - 1
-	k.heap[0] = k.heap[n]
-	k.heap[n] = event{}
-	k.heap = k.heap[:n]
-	k.down(0)
-	return e
-}
-
-func (k *kernel) up(i int) {
-	for i > 0 {
-		p := (i - 1) / 2
-		if !k.heap[i].before(&k.heap[p]) {
-			return
-		}
-		k.heap[i], k.heap[p] = k.heap[p], k.heap[i]
-		i = p
+func (k *kernel) pop() (wire.Nanos, event) {
+	top, n := k.heap[0], len(k.heap)-1
+	last := k.heap[n]
+	if k.heap = k.heap[:n]; n > 0 {
+		k.down(last)
 	}
+	e := k.events[top.event]
+	k.events[top.event] = event{}
+	k.free = append(k.free, top.event)
+	return top.at, e
 }
 
-func (k *kernel) down(i int) {
+// up puts p where the heap's last place is empty.
+func (k *kernel) up(p place) {
+	i := len(k.heap) - 1
+	for i > 0 {
+		above := (i - 1) / 4
+		if !p.before(&k.heap[above]) {
+			break
+		}
+		k.heap[i] = k.heap[above]
+		i = above
+	}
+	k.heap[i] = p
+}
+
+// down puts p where the heap's first place is empty.
+func (k *kernel) down(p place) {
+	i := 0
 	for {
-		c := 2*i + 1
-		if c >= len(k.heap) {
-			return
+		first := 4*i + 1
+		if first >= len(k.heap) {
+			break
 		}
-		if c+1 < len(k.heap) && k.heap[c+1].before(&k.heap[c]) {
-			c++
+		c := first
+		for j := first + 1; j < min(first+4, len(k.heap)); j++ {
+			if k.heap[j].before(&k.heap[c]) {
+				c = j
+			}
 		}
-		if !k.heap[c].before(&k.heap[i]) {
-			return
+		if !k.heap[c].before(&p) {
+			break
 		}
-		k.heap[i], k.heap[c] = k.heap[c], k.heap[i]
+		k.heap[i] = k.heap[c]
 		i = c
 	}
+	k.heap[i] = p
 }
 
 // clock is a process's idea of time: true time with an offset and a drift.
