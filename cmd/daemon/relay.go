@@ -83,11 +83,15 @@ func (r *Relay) options(s wire.Session) journal.Options {
 // Resume is where the journal ends: the receiver goes on behind it. nil: nothing
 // was received before.
 func (r *Relay) Resume() *recovery.Position {
-	if r.state == nil || r.state.Packets == 0 {
+	if r.empty() {
 		return nil
 	}
 	return &recovery.Position{Session: r.state.Session, Epoch: r.state.Epoch, Sequence: r.state.Last, Chain: r.state.Chain, Known: true}
 }
+
+// empty reports whether the journal may begin anywhere. One that has begun and
+// was given no packet may not.
+func (r *Relay) empty() bool { return r.state == nil || len(r.state.Cuts) == 0 }
 
 // Packet implements recovery.Handler.
 func (r *Relay) Packet(d recovery.Delivery) {
@@ -148,10 +152,10 @@ func (r *Relay) Event(e recovery.Event) {
 // before takes what happens between the journal's end and the first packet behind it.
 // An empty journal may begin behind what no server has any more: its definitions came.
 func (r *Relay) before(e recovery.Event) {
-	switch empty := r.state == nil || r.state.Packets == 0; {
-	case e.Kind == recovery.EventLost && !(empty && e.Cause == recovery.CauseUnavailable):
+	switch {
+	case e.Kind == recovery.EventLost && !(r.empty() && e.Cause == recovery.CauseUnavailable):
 		r.fail(fmt.Sprintf("messages %d to %d were lost: what follows does not continue the journal", e.First, e.Last))
-	case empty:
+	case r.empty():
 	case e.Kind == recovery.EventEpoch:
 		r.cut = journal.Cut{Epoch: e.Epoch, Cut: e.Last, Chain: e.Chain}
 	case r.endsAt(e): // no packet will come
@@ -180,7 +184,7 @@ func (r *Relay) endsAt(e recovery.Event) bool {
 // continues reports whether p is what the journal must go on with.
 func (r *Relay) continues(p wire.Packet) bool {
 	at := r.end()
-	return r.state.Packets == 0 || p.First() == at.Cut+1 && p.Chain() == at.Chain
+	return r.empty() || p.First() == at.Cut+1 && p.Chain() == at.Chain
 }
 
 // epoch goes on from a cut: what was kept beyond it is void.

@@ -29,7 +29,7 @@ func packetAt(t *testing.T, epoch uint32, seq, chain uint64) wire.Packet {
 // journal would call packets valid that are void.
 func TestRelayContinuesItsJournal(t *testing.T) {
 	resumed := func() *Relay {
-		return &Relay{next: deaf{}, state: &journal.State{Packets: 3, Last: 10, Chain: 7, Epoch: 1}}
+		return &Relay{next: deaf{}, state: &journal.State{Cuts: []journal.Cut{{Epoch: 1}}, Last: 10, Chain: 7, Epoch: 1}}
 	}
 	r := resumed()
 	if !r.continues(packetAt(t, 1, 11, 7)) || r.continues(packetAt(t, 1, 12, 7)) || r.continues(packetAt(t, 1, 11, 8)) {

@@ -68,13 +68,16 @@ func (y *relay) recover(v *view) (resume *recovery.Position, ok bool) {
 		return nil, false
 	}
 	y.state = st
-	if st.Packets == 0 {
+	if y.empty() {
 		return nil, true
 	}
 	y.w.cover("relay resumes")
 	v.saw = seen{epoch: st.Epoch, told: st.Epoch, next: st.Last + 1, first: st.Last + 1}
 	return &recovery.Position{Session: st.Session, Epoch: st.Epoch, Sequence: st.Last, Chain: st.Chain, Known: true}, true
 }
+
+// empty reports whether the journal may begin anywhere.
+func (y *relay) empty() bool { return len(y.state.Cuts) == 0 }
 
 // Packet implements recovery.Handler.
 func (y *relay) Packet(d recovery.Delivery) {
@@ -135,11 +138,11 @@ func (y *relay) Event(e recovery.Event) {
 // before takes what happens between the journal's end and the first packet behind it.
 func (y *relay) before(e recovery.Event) {
 	switch {
-	case e.Kind == recovery.EventLost && e.Cause == recovery.CauseUnavailable && y.state.Packets == 0:
+	case e.Kind == recovery.EventLost && e.Cause == recovery.CauseUnavailable && y.empty():
 	case e.Kind == recovery.EventLost:
 		y.w.cover("relay stops at a loss before it began")
 		y.fail("lost")
-	case e.Kind == recovery.EventEpoch && y.state.Packets > 0:
+	case e.Kind == recovery.EventEpoch && !y.empty():
 		y.cut = journal.Cut{Epoch: e.Epoch, Cut: e.Last, Chain: e.Chain}
 	}
 }
@@ -149,7 +152,7 @@ func (y *relay) continues(p wire.Packet) bool {
 	if y.cut.Epoch != 0 {
 		last, chain = y.cut.Cut, y.cut.Chain
 	}
-	return y.state.Packets == 0 || p.First() == last+1 && p.Chain() == chain
+	return y.empty() || p.First() == last+1 && p.Chain() == chain
 }
 
 func (y *relay) epoch(c journal.Cut) {
