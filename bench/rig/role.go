@@ -174,7 +174,11 @@ func (p *Process) hear(name string, v any) error {
 	if err := json.Unmarshal(line, &said); err != nil {
 		return fmt.Errorf("%s: %w: %.100q", p.role, err, line)
 	}
-	if why, ok := said["error"]; ok {
+	if body, ok := said["error"]; ok {
+		var why string
+		if err := json.Unmarshal(body, &why); err != nil {
+			why = err.Error()
+		}
 		return fmt.Errorf("%s: %s", p.role, why)
 	}
 	body, ok := said[name]

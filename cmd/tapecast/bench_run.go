@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -60,8 +61,8 @@ type benchRun struct {
 
 // runBench runs one benchmark, or one end of it.
 func (a *app) runBench(ctx context.Context, c *benchConfig, name string, run func(b *benchRun, ctx context.Context) error) error {
-	if c.serve && c.peer == "" {
-		return &settings.Error{Place: "--serve", Problem: "needs --peer, the host that measures"}
+	if err := c.check(); err != nil {
+		return err
 	}
 	self, err := benchLauncher()
 	if err != nil {
@@ -70,13 +71,11 @@ func (a *app) runBench(ctx context.Context, c *benchConfig, name string, run fun
 	b := &benchRun{benchConfig: c, self: self, out: &benchResult{Command: name, Machine: rig.ThisMachine()}}
 	if c.journal != "" {
 		if b.dir, err = os.MkdirTemp(c.journal, "tapecast-bench-"); err != nil {
-			return err
+			return &settings.Error{Place: "--journal", Problem: err.Error() + "; name a folder that can be written"}
 		}
 		defer os.RemoveAll(b.dir)
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	if err := run(b, ctx); err != nil || c.serve {
+	if err := b.alone(ctx, run); err != nil || c.serve {
 		return err
 	}
 	if err := a.finish(b.out, c.json); err != nil {
@@ -86,6 +85,34 @@ func (a *app) runBench(ctx context.Context, c *benchConfig, name string, run fun
 		return fmt.Errorf("%w: %d messages lost", errData, b.out.Lost)
 	}
 	return nil
+}
+
+// check finds what cannot be measured before anything starts.
+func (c *benchConfig) check() error {
+	switch {
+	case c.serve && c.peer == "":
+		return &settings.Error{Place: "--serve", Problem: "needs --peer, the host that measures"}
+	case c.rate <= 0:
+		return &settings.Error{Place: "--rate", Problem: "nothing is sent at 0 messages a second; give more"}
+	case c.seconds <= 0:
+		return &settings.Error{Place: "--seconds", Problem: "nothing is sent in 0 seconds; give more"}
+	}
+	if _, err := multicast.FindInterface(c.iface); err != nil {
+		return &settings.Error{Place: "--interface", Problem: err.Error()}
+	}
+	return nil
+}
+
+// alone runs run, whose children end with it. What the user interrupts has no result,
+// whatever its children say of their end.
+func (b *benchRun) alone(signals context.Context, run func(b *benchRun, ctx context.Context) error) error {
+	ctx, cancel := context.WithCancel(signals)
+	defer cancel()
+	err := run(b, ctx)
+	if err != nil && signals.Err() != nil {
+		return errors.New("interrupted before the end, so there is no result")
+	}
+	return err
 }
 
 // channel is the one that is published on this side (mine) or on the other; step

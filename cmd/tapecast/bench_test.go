@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net"
+	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -68,9 +71,52 @@ func TestBenchRepairTwoEnds(t *testing.T) {
 	}
 }
 
+// What cannot be measured is a usage error that names the flag.
 func TestBenchRefuses(t *testing.T) {
-	o := runCmd(t, tapecast(t, "bench", "rate", "--serve"))
-	if o.code != exitUsage || !strings.Contains(o.err, "--peer") {
-		t.Errorf("exit %d: %s", o.code, o.err)
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"rate", "--serve"}, "--peer"},
+		{[]string{"rate", "--rate", "0"}, "--rate"},
+		{[]string{"repair", "--seconds", "0"}, "--seconds"},
+		{[]string{"ping", "--interface", "nowhere0"}, "--interface"},
+		{[]string{"ping", "--journal", "/nonexistent"}, "--journal"},
+	} {
+		o := runCmd(t, tapecast(t, append([]string{"bench"}, c.args...)...))
+		if o.code != exitUsage || !strings.Contains(o.err, c.want) || o.out != "" {
+			t.Errorf("bench %v: exit %d: %s%s", c.args, o.code, o.err, o.out)
+		}
+	}
+}
+
+// What is interrupted gives no result, and says so in one line.
+func TestBenchInterrupted(t *testing.T) {
+	port := benchPort(t)
+	cmd := tapecast(t, "bench", "ping", "--wait", "block", "--count", "100000000", "--port", port, "--line-a", "239.255.44.5:"+port, "--line-b", "239.255.44.6:"+port)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	awaitPort(t, port)
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // its exit code is looked at
+	if code := cmd.ProcessState.ExitCode(); code != exitFailure || out.Len() != 0 || errs.String() != "tapecast: interrupted before the end, so there is no result\n" {
+		t.Errorf("exit %d: %s%s", code, out.String(), errs.String())
+	}
+}
+
+// awaitPort returns once something listens on port: a child of the benchmark.
+func awaitPort(t *testing.T, port string) {
+	t.Helper()
+	for t.Context().Err() == nil {
+		if c, err := net.Dial("tcp4", "127.0.0.1:"+port); err == nil {
+			c.Close()
+			return
+		}
+		runtime.Gosched()
 	}
 }
