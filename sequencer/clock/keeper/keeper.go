@@ -333,9 +333,9 @@ func (k *Keeper) disrupt(what string) {
 
 // tick publishes the next anchor.
 func (k *Keeper) tick() {
-	counter := k.counter.Now()
 	old, state := k.force, k.force.State
-	other, from := k.preferred(counter)
+	other, from := k.preferred(k.counter.Now())
+	counter := k.counter.Now() // a source may have taken longer than Lead: no anchor starts before its reading
 	a := k.identify(k.est.Tick(counter, k.clock.Unread(), other))
 	if k.clock.Publish(a) != nil {
 		a = k.identify(k.est.Again(k.counter.Now()))

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/tapecast/tapecast/sequencer/clock"
 	"github.com/tapecast/tapecast/sequencer/clock/audit"
 	"github.com/tapecast/tapecast/sequencer/clock/estimate"
 	"github.com/tapecast/tapecast/sequencer/clock/source"
@@ -295,5 +296,35 @@ func TestHostTampered(t *testing.T) {
 			{"no readings of " + name, any, gone},
 			{"a second more", any, func(r *audit.Record) { r.Reading.Shift -= 1e9 }},
 		})
+	}
+}
+
+// TestSlowSource: a reading that took longer than an anchor is published ahead still gives
+// one that promises what follows from it.
+func TestSlowSource(t *testing.T) {
+	c := Default()
+	c.Audit = t.TempDir()
+	var counter source.Counter
+	var at int64
+	k, err := New(c, optionsOf(func(o *Options) {
+		o.host = func() (source.Reading, error) {
+			<-time.After(2 * Lead)
+			at = counter.Now()
+			return source.KernelWord{MaxError: 700, Precision: 1}.Reading(counter, at)
+		}
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	counter = k.counter
+	for n := range 3 {
+		k.tick()
+		if a := k.force; a.Start < at || a.Bound(a.Start) < 700_000 || n > 0 && !clock.Promises(a.State) { // the first one steps
+			t.Errorf("read at %d, the anchor starts at %d, %s within %d", at, a.Start, StateName(a.State), a.Bound(a.Start))
+		}
+	}
+	k.Close()
+	if _, err := audit.Check(c.Audit, ""); err != nil {
+		t.Error(err)
 	}
 }
