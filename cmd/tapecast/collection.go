@@ -38,13 +38,10 @@ func withoutCollection(garbage int64, env func(string) (string, bool)) (undo fun
 func guard(garbage int64, done <-chan struct{}) {
 	look := time.NewTicker(100 * time.Millisecond)
 	defer look.Stop()
-	const cycles, total, released = 0, 1, 2
-	m := []metrics.Sample{{Name: "/gc/cycles/total:gc-cycles"}, {Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
-	for seen := ^uint64(0); ; {
-		metrics.Read(m)
-		if n := m[cycles].Value.Uint64(); n != seen {
+	for u, seen := newUsage(), ^uint64(0); ; {
+		if n := u.read(); n != seen {
 			seen = n
-			debug.SetMemoryLimit(int64(m[total].Value.Uint64()-m[released].Value.Uint64()) + garbage)
+			debug.SetMemoryLimit(u.inUse() + garbage)
 		}
 		select {
 		case <-done:
@@ -52,4 +49,37 @@ func guard(garbage int64, done <-chan struct{}) {
 		case <-look.C:
 		}
 	}
+}
+
+// usage is what the runtime says of its memory.
+type usage []metrics.Sample
+
+const cycles, total, released, free, objects, live = 0, 1, 2, 3, 4, 5
+
+func newUsage() usage {
+	return usage{
+		cycles:   {Name: "/gc/cycles/total:gc-cycles"},
+		total:    {Name: "/memory/classes/total:bytes"},
+		released: {Name: "/memory/classes/heap/released:bytes"},
+		free:     {Name: "/memory/classes/heap/free:bytes"},
+		objects:  {Name: "/memory/classes/heap/objects:bytes"},
+		live:     {Name: "/gc/heap/live:bytes"},
+	}
+}
+
+// read reads it, and returns how many collections there were.
+func (u usage) read() uint64 {
+	metrics.Read(u)
+	return u[cycles].Value.Uint64()
+}
+
+// inUse is what is in use after a collection, in bytes, as the limit counts: not what
+// was garbage before it, which is kept for what comes next, so that the memory of a
+// program grows by garbage once and not at every collection.
+func (u usage) inUse() int64 {
+	n := int64(u[live].Value.Uint64() + u[total].Value.Uint64())
+	for _, gone := range []int{released, free, objects} {
+		n -= int64(u[gone].Value.Uint64())
+	}
+	return n
 }
