@@ -73,10 +73,6 @@ func (n Net) frame(b []byte) {
 	be.PutUint16(udp[4:], uint16(len(udp)))
 }
 
-func (r *txRing) status(slot int) *uint32 {
-	return (*uint32)(unsafe.Pointer(&r.mem[slot*txFrame]))
-}
-
 func (r *txRing) send() error {
 	for range batch {
 		h := (*unix.Tpacket2Hdr)(unsafe.Pointer(&r.mem[r.at*txFrame]))

@@ -31,8 +31,9 @@ type Heaped struct {
 
 // A node is one object of a state as programs have it: half of it are pointers.
 type node struct {
-	next, peer, above, below *node
-	fields                   [4]int64
+	next, peer *node
+	_, _       *node // as many more as the collector must look at
+	fields     [4]int64
 }
 
 const (
