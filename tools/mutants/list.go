@@ -15,6 +15,7 @@ type mutant struct {
 	file     string
 	old, new []string // lines
 	seeds    uint64   // in which it was killed when that was noted; 0 not noted
+	world    string   // the file of the world whose like it is planted in; empty: any
 }
 
 // load reads a list of mutants.
@@ -44,12 +45,14 @@ func parse(text string) (all []mutant, err error) {
 			if m.seeds, err = strconv.ParseUint(rest, 10, 64); err != nil {
 				return nil, fmt.Errorf("line %d: %w", i+1, err)
 			}
+		case word == "world":
+			m.world = rest
 		case line[0] == '-':
 			m.old = append(m.old, line[1:])
 		case line[0] == '+':
 			m.new = append(m.new, line[1:])
 		default:
-			return nil, fmt.Errorf("line %d: %q is neither mutant, file, seeds, old nor new line", i+1, line)
+			return nil, fmt.Errorf("line %d: %q is neither mutant, file, seeds, world, old nor new line", i+1, line)
 		}
 	}
 	return all, nil
@@ -59,8 +62,12 @@ func parse(text string) (all []mutant, err error) {
 func check(all []mutant) error {
 	var bad []string
 	for i := range all {
-		if _, err := all[i].apply(); err != nil {
+		m := &all[i]
+		if _, err := m.apply(); err != nil {
 			bad = append(bad, err.Error())
+		}
+		if _, err := os.Stat(m.world); m.world != "" && err != nil {
+			bad = append(bad, fmt.Sprintf("mutant %d, %s: %v", m.number, m.name, err))
 		}
 	}
 	if len(bad) > 0 {

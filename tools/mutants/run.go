@@ -67,7 +67,7 @@ func (o *options) plant(m *mutant, dir string) (verdict, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), o.limit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, sim, "-shrink=false", "-violations=1", "-seeds", fmt.Sprintf("1-%d", o.seeds))
+	cmd := exec.CommandContext(ctx, sim, "-shrink=false", "-violations=1", "-world", m.world, "-seeds", fmt.Sprintf("1-%d", o.within(m)))
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err = cmd.Run()
@@ -81,6 +81,17 @@ func (o *options) plant(m *mutant, dir string) (verdict, error) {
 		return verdict{}, err
 	}
 	return judge(out.String())
+}
+
+// alike is how many worlds like one in a file must kill what that is made to kill.
+const alike = 100
+
+// within is in how many seeds m must be killed.
+func (o *options) within(m *mutant) uint64 {
+	if m.world != "" {
+		return min(o.seeds, alike)
+	}
+	return o.seeds
 }
 
 // build makes the mutated simulator and returns its path.

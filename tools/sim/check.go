@@ -154,8 +154,8 @@ func (t *tape) Event(e recovery.Event) {
 	}
 }
 
-// checkCopy compares what a store gives with what was committed.
-func (w *world) checkCopy(b []byte, seq uint64, err error) {
+// checkCopy compares what a store gives, which is in that epoch, with what was committed.
+func (w *world) checkCopy(b []byte, seq uint64, epoch uint32, err error) {
 	if err != nil {
 		w.coverStore(err)
 		return
@@ -169,6 +169,10 @@ func (w *world) checkCopy(b []byte, seq uint64, err error) {
 		p := wire.Packet(b[:n])
 		if own := w.ledger.find(p.Epoch(), p.First()); !bytes.Equal(own, p) {
 			w.fail("I11 equal paths: the store gives packet %d of epoch %d with other bytes than were committed", p.First(), p.Epoch())
+			return
+		}
+		if e := w.ledger.owner(epoch, p.Next()-1); e != p.Epoch() {
+			w.fail("I10 fence: the store gives packet %d of epoch %d in epoch %d, where it is epoch %d's", p.First(), p.Epoch(), epoch, e)
 			return
 		}
 		if p.Next() <= seq || first && p.First() > seq {

@@ -52,10 +52,11 @@
 //	                 rise, and one after the end, is refused
 //	I9  epochs       a receiver enters epochs that were taken, upwards, at their cuts;
 //	                 control packets tell the cut
-//	I10 fence        what is delivered belongs to the epoch that owns its sequence
+//	I10 fence        what is delivered, and what a store gives, belongs to the epoch that owns
+//	                 its sequence
 //	I11 equal paths  live, repaired, followed, relayed: the bytes that were committed;
 //	                 what a store gives begins at what was asked for; all instruments
-//	                 are defined before the first message
+//	                 are defined before the first message; what a relay delivers, it keeps
 //	I12 bounded      outputs, windows, events; no panic
 //	I13 requests     no range is asked for twice at a time; requests for a gap are
 //	                 bounded; what is taken in a second is what the limits say

@@ -20,23 +20,30 @@ func main() {
 	most := flag.Int("violations", 10, "end after so many")
 	covered := flag.Bool("coverage", false, "print what was reached, and how often")
 	smaller := flag.Bool("shrink", true, "make the world of a seed that failed as mild as it may be")
-	file := flag.String("world", "", "run the world in this file instead: a seed, and options as a failed one prints them")
+	file := flag.String("world", "", "run the world in this file instead: a seed, and options as a failed one prints them; with -seeds, worlds like it")
 	flag.Parse()
 	debug.SetGCPercent(400)
+	shape := draw
 	if *file != "" {
-		os.Exit(oneOf(*file, *verbose))
+		n, o, err := readWorld(*file)
+		exitOn(err)
+		*seed, shape = n, func(uint64) Options { return o }
 	}
 	if *seeds == "" {
-		os.Exit(one(*seed, draw(*seed), *verbose))
+		os.Exit(one(*seed, shape(*seed), *verbose))
 	}
 	first, last, err := parseRange(*seeds)
+	exitOn(err)
+	t := newTotal(first, last)
+	t.most, t.shape = *most, shape
+	os.Exit(t.many(*workers, *covered, *smaller))
+}
+
+func exitOn(err error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "sim:", err)
 		os.Exit(2)
 	}
-	t := newTotal(first, last)
-	t.most = *most
-	os.Exit(t.many(*workers, *covered, *smaller))
 }
 
 // parseRange reads "A-B".
@@ -54,19 +61,16 @@ func parseRange(s string) (first, last uint64, err error) {
 	return first, last, nil
 }
 
-// oneOf runs the world in a file and returns the exit code.
-func oneOf(file string, verbose bool) int {
+// readWorld reads the world in a file.
+func readWorld(file string) (seed uint64, o Options, err error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "sim:", err)
-		return 2
+		return 0, o, err
 	}
-	seed, o, err := parseWorld(string(b))
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "sim: %s: %v\n", file, err)
-		return 2
+	if seed, o, err = parseWorld(string(b)); err != nil {
+		err = fmt.Errorf("%s: %w", file, err)
 	}
-	return one(seed, o, verbose)
+	return seed, o, err
 }
 
 // one runs one seed and returns the exit code.

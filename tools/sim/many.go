@@ -16,8 +16,9 @@ const twice = 100
 // total adds up what seeds did. Workers share it.
 type total struct {
 	sync.Mutex
-	first, next, last uint64 // seeds to be run
-	most              int    // violations; then no more are run
+	first, next, last uint64 // seeds to be run,
+	shape             func(seed uint64) Options
+	most              int // violations; then no more are run
 	seeds             uint64
 	messages          uint64
 	delivered         uint64
@@ -33,7 +34,7 @@ type total struct {
 
 func newTotal(first, last uint64) *total {
 	now := time.Now()
-	return &total{first: first, next: first, last: last, most: 1, coverage: map[string]uint64{}, results: map[uint64]Result{}, start: now, shown: now}
+	return &total{first: first, next: first, last: last, shape: draw, most: 1, coverage: map[string]uint64{}, results: map[uint64]Result{}, start: now, shown: now}
 }
 
 // many runs the seeds, some of them twice, says what they did, and returns the exit
@@ -86,7 +87,7 @@ func (t *total) run(workers int) {
 		wg.Go(func() {
 			for seed, ok := t.take(); ok; seed, ok = t.take() {
 				late := time.AfterFunc(oneSeed, func() { stuck(seed) })
-				t.add(Run(seed, draw(seed), nil))
+				t.add(Run(seed, t.shape(seed), nil))
 				late.Stop()
 			}
 		})
@@ -141,6 +142,7 @@ func (t *total) add(r Result) {
 // again runs the first seeds once more: everything that happened must happen again.
 func (t *total) again(workers int) (n int, different []string) {
 	second := newTotal(t.first, min(t.first+twice-1, t.last))
+	second.shape = t.shape
 	second.run(workers)
 	for seed, r := range second.results {
 		a := t.results[seed]

@@ -366,7 +366,7 @@ func (n *node) Bounds() (oldest, next uint64) { return n.history.Bounds() }
 // Copy implements retransmit.Store.
 func (n *node) Copy(dst []byte, seq uint64) (int, error) {
 	k, err := n.history.Copy(dst, seq)
-	n.w.checkCopy(dst[:k], seq, err)
+	n.w.checkCopy(dst[:k], seq, n.cut.Epoch, err)
 	return k, err
 }
 

@@ -107,7 +107,7 @@ func (y *relay) keep(p wire.Packet) {
 		err = y.history.Append(p, nil)
 	}
 	if err != nil {
-		y.fail(err.Error())
+		y.w.fail("relay: its history refuses packet %d of epoch %d: %v", p.First(), p.Epoch(), err)
 		return
 	}
 	y.w.cover("relay keeps")
@@ -156,7 +156,7 @@ func (y *relay) continues(p wire.Packet) bool {
 }
 
 func (y *relay) epoch(c journal.Cut) {
-	c.Previous = y.cuts[len(y.cuts)-1].Epoch
+	c.Previous = y.newest().Epoch
 	if c.Epoch <= c.Previous {
 		return
 	}
@@ -273,8 +273,14 @@ func (y *relay) finish() {
 		return
 	}
 	for y.history.Written()+1 < y.history.Next() {
-		if _, err := y.writer.Step(y.history, y.now()); err != nil {
+		before := y.history.Written()
+		n, err := y.writer.Step(y.history, y.now())
+		if err != nil {
 			y.w.cover("relay's journal dead")
+			return
+		}
+		if n == 0 && y.history.Written() == before {
+			y.w.fail("relay: its journal has written up to %d of %d, and finds nothing to write", before, y.history.Next()-1)
 			return
 		}
 	}
@@ -285,14 +291,14 @@ func (y *relay) finish() {
 		return
 	}
 	y.w.cover("relay's journal ended")
-	y.w.compareJournal(y.disk, relayDir, y.cuts[len(y.cuts)-1].Epoch)
+	y.w.compareJournal(y.disk, relayDir, y.newest().Epoch)
 }
 
 // State implements retransmit.Live.
 func (y *relay) State() retransmit.State {
 	oldest, _ := y.history.Bounds()
 	s := retransmit.State{
-		Epoch: y.cuts[len(y.cuts)-1].Epoch, Cuts: y.cuts, Oldest: oldest, Next: y.next, Chain: y.chain,
+		Epoch: y.newest().Epoch, Cuts: y.cuts, Oldest: oldest, Next: y.next, Chain: y.chain,
 		Durable: y.history.Durable(), Journal: y.journal, Ended: y.ended,
 		Clock: wire.Clock{TAI: wire.TAIUnknown, Bound: wire.BoundUnknown},
 	}
@@ -303,13 +309,16 @@ func (y *relay) State() retransmit.State {
 	return s
 }
 
+// newest is the cut of the epoch that the relay is in.
+func (y *relay) newest() retransmit.Cut { return y.cuts[len(y.cuts)-1] }
+
 // Bounds implements retransmit.Store.
 func (y *relay) Bounds() (oldest, next uint64) { return y.history.Bounds() }
 
 // Copy implements retransmit.Store.
 func (y *relay) Copy(dst []byte, seq uint64) (int, error) {
 	k, err := y.history.Copy(dst, seq)
-	y.w.checkCopy(dst[:k], seq, err)
+	y.w.checkCopy(dst[:k], seq, y.newest().Epoch, err)
 	return k, err
 }
 
