@@ -16,7 +16,8 @@
 //	                       └── stale ◀───────────────
 //	any ──last message delivered or declared──▶ ended
 //
-// A loss keeps the state stale until a snapshot restores it; delivery goes on.
+// A loss keeps the state stale until a snapshot restores it; delivery goes on. Who
+// resumes is live once a server has told of the channel and the definitions are there.
 //
 // # Order
 //

@@ -25,7 +25,7 @@ type State uint8
 
 // States. The package comment has the diagram.
 const (
-	StateJoining   State = 1 // nothing delivered yet
+	StateJoining   State = 1 // nothing delivered yet; one that resumes: no server has told yet where it goes on
 	StateLive      State = 2 // delivering as packets arrive
 	StateRepairing State = 3 // messages are missing and asked for, or about to be
 	StateStale     State = 4 // something was lost, or the feed is silent

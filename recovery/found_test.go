@@ -106,6 +106,33 @@ func TestResumeWhileEpochRises(t *testing.T) {
 	}
 }
 
+// Who resumes is joining until a server has told of the channel and all definitions are
+// there, and live from then on, though no packet comes.
+func TestResumeIsLiveWhereItGoesOn(t *testing.T) {
+	m := newMarket("TEST")
+	m.publish(4)
+	st := m.State()
+	s, _, _ := newFound(t, Config{Servers: []string{"one"}, Resume: &Position{
+		Session: m.session, Epoch: m.epoch, Sequence: st.Next - 1, Chain: st.Chain, Known: true}})
+	s.Poll(1)
+	s.Datagram(0, m.control(wire.TypeHeartbeat), 0, 2)
+	s.Poll(2)
+	if at, _ := s.State(); at != StateJoining {
+		t.Errorf("%v before the login", at)
+	}
+	s.conn.phase, s.now = login, 3
+	s.welcomed(&retransmit.Welcome{State: st, Channel: retransmit.Channel{Session: m.session, Heartbeat: 50 * ms}})
+	s.updateState(3)
+	if at, _ := s.State(); at != StateJoining {
+		t.Errorf("%v before the definitions", at)
+	}
+	s.defined(st.Next - 1)
+	s.updateState(4)
+	if at, _ := s.State(); at != StateLive {
+		t.Errorf("%v where it goes on", at)
+	}
+}
+
 // A follower whose server has lost a range gets it from another one: what the first
 // said must not end the connection to the second.
 func TestFollowerGoesOnElsewhere(t *testing.T) {

@@ -241,7 +241,7 @@ func (s *Subscriber) updateState(now wire.Nanos) wire.Nanos {
 		t.turn(StateStale, CauseSilent, now)
 	case t.lossy:
 		t.turn(StateStale, CauseLoss, now)
-	case !t.begun && (t.heard == 0 || t.shut || t.edge > t.next):
+	case t.shut || !t.begun && (t.heard == 0 || t.edge > t.next):
 		t.turn(StateJoining, 0, now)
 	case s.repairing():
 		t.turn(StateRepairing, 0, now)

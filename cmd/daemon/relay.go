@@ -158,7 +158,7 @@ func (r *Relay) before(e recovery.Event) {
 	case r.empty():
 	case e.Kind == recovery.EventEpoch:
 		r.cut = journal.Cut{Epoch: e.Epoch, Cut: e.Last, Chain: e.Chain}
-	case r.endsAt(e): // no packet will come
+	case r.endsAt(e), r.standsAt(e): // a packet may not come for long, or never
 		if err := r.open(r.state.Channel, r.end(), 0); err != nil {
 			r.fail(err.Error())
 		}
@@ -179,6 +179,14 @@ func (r *Relay) end() journal.Cut {
 func (r *Relay) endsAt(e recovery.Event) bool {
 	at := r.end()
 	return e.Kind == recovery.EventEnd && e.Epoch == at.Epoch && e.Last == at.Cut && e.Chain == at.Chain
+}
+
+// standsAt reports whether e says that the receiver has logged in, knows all definitions
+// and goes on where the journal does.
+func (r *Relay) standsAt(e recovery.Event) bool {
+	at := r.end()
+	live := e.Kind == recovery.EventState && (e.State == recovery.StateLive || e.State == recovery.StateRepairing)
+	return live && e.Epoch == at.Epoch && e.First == at.Cut+1 && r.cfg.Channel().Session == r.state.Session
 }
 
 // continues reports whether p is what the journal must go on with.
@@ -211,7 +219,26 @@ func (r *Relay) begin(p wire.Packet) error {
 		return fmt.Errorf("message %d does not continue the journal, which ends at %d", p.First(), r.state.Last)
 	}
 	cut := journal.Cut{Epoch: p.Epoch(), Previous: r.state.Epoch, Cut: p.First() - 1, Chain: p.Chain()}
-	return r.open(p.Channel(), cut, len(p))
+	err := r.open(p.Channel(), cut, len(p))
+	if errors.Is(err, journal.ErrStale) && r.empty() {
+		return r.held(p, err)
+	}
+	return err
+}
+
+// held says why the session of p, of which nothing was recovered, cannot be journalled:
+// the journal has it. err is what the journal says.
+func (r *Relay) held(p wire.Packet, err error) error {
+	o := r.options(p.Session())
+	o.Channel = p.Channel()
+	switch st, failed := journal.Recover(o); {
+	case failed != nil:
+		return errors.Join(err, failed)
+	case st.Ended:
+		return fmt.Errorf("%s holds session %v to its end, message %d, and is not written again: replay it, or give another directory", r.cfg.Journal, p.Session(), st.Last)
+	default:
+		return fmt.Errorf("%s holds session %v up to message %d, and a newer one: name that session to go on with it", r.cfg.Journal, p.Session(), st.Last)
+	}
 }
 
 // open opens journal, history, which takes packets of size at least, and service.

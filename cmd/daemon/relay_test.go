@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/tapecast/tapecast/feed/wire"
@@ -62,13 +63,12 @@ type deaf struct{}
 func (deaf) Packet(recovery.Delivery) {}
 func (deaf) Event(recovery.Event)     {}
 
-// TestRelayResumesAtTheEnd: a relay whose journal holds all of a session that has ended
-// serves it again, and ends its journal, though no packet comes any more.
-func TestRelayResumesAtTheEnd(t *testing.T) {
+// reopening returns what opens one relay again and again, and what closes it.
+func reopening(t *testing.T) (open func() *Relay, shut func(*Relay)) {
 	c := RelayConfig{Journal: t.TempDir(), Serve: "127.0.0.1:0", Channel: func() retransmit.Channel {
 		return retransmit.Channel{Channel: 1, Session: relayed, PacketSize: wire.DefaultPacket, Heartbeat: 1e8}
 	}}
-	open := func() *Relay {
+	open = func() *Relay {
 		t.Helper()
 		r, err := OpenRelay(c, deaf{})
 		if err != nil {
@@ -76,12 +76,19 @@ func TestRelayResumesAtTheEnd(t *testing.T) {
 		}
 		return r
 	}
-	shut := func(r *Relay) {
+	shut = func(r *Relay) {
 		t.Helper()
 		if err := r.Close(t.Context()); err != nil || r.broken {
 			t.Fatal(err, r.broken)
 		}
 	}
+	return open, shut
+}
+
+// TestRelayResumesAtTheEnd: a relay whose journal holds all of a session that has ended
+// serves it again, and ends its journal, though no packet comes any more.
+func TestRelayResumesAtTheEnd(t *testing.T) {
+	open, shut := reopening(t)
 	r := open()
 	for seq := uint64(1); seq <= 3; seq++ {
 		r.Packet(recovery.Delivery{Packet: packetAt(t, 1, seq, r.chain)})
@@ -105,4 +112,76 @@ func TestRelayResumesAtTheEnd(t *testing.T) {
 		t.Error("the journal is not ended")
 	}
 	shut(r)
+}
+
+// TestRelayResumesIdle: a relay that resumes serves what its journal holds once the receiver
+// has logged in and goes on there, though no packet comes; and it goes on with one that does.
+func TestRelayResumesIdle(t *testing.T) {
+	open, shut := reopening(t)
+	r := open()
+	for seq := uint64(1); seq <= 3; seq++ {
+		r.Packet(recovery.Delivery{Packet: packetAt(t, 1, seq, r.chain)})
+	}
+	shut(r)
+
+	r = open()
+	live := recovery.Event{Kind: recovery.EventState, State: recovery.StateLive, Epoch: 1, First: 4, Last: 4}
+	for _, e := range []recovery.Event{
+		{Kind: recovery.EventState, State: recovery.StateJoining, Epoch: 1, First: 4},
+		{Kind: recovery.EventState, State: recovery.StateLive, Epoch: 2, First: 4},
+		{Kind: recovery.EventState, State: recovery.StateLive, Epoch: 1, First: 5},
+	} {
+		if r.Event(e); r.history != nil {
+			t.Errorf("it begins at %v", e)
+		}
+	}
+	logged := r.cfg.Channel
+	r.cfg.Channel = func() retransmit.Channel { return retransmit.Channel{} }
+	if r.Event(live); r.history != nil {
+		t.Error("it begins before the login")
+	}
+	r.cfg.Channel = logged
+	r.Event(live)
+	newAsker(t, r.ln.Addr().String(), 1).receive()
+	r.Packet(recovery.Delivery{Packet: packetAt(t, 1, 4, r.chain)})
+	shut(r)
+
+	r = open()
+	if at := r.Resume(); at == nil || at.Sequence != 4 {
+		t.Errorf("it resumes at %+v", at)
+	}
+	r.Event(recovery.Event{Kind: recovery.EventEpoch, Epoch: 2, Last: 2, Chain: chainAt(t, 2)})
+	live.Epoch, live.First = 2, 3
+	r.Event(live)
+	r.Packet(recovery.Delivery{Packet: packetAt(t, 2, 3, r.chain)})
+	newAsker(t, r.ln.Addr().String(), 1).receive()
+	shut(r)
+}
+
+// chainAt is the chain after the packets of epoch 1 up to last.
+func chainAt(t *testing.T, last uint64) (chain uint64) {
+	for seq := uint64(1); seq <= last; seq++ {
+		chain = wire.ChainAfter(packetAt(t, 1, seq, chain))
+	}
+	return chain
+}
+
+// TestRelayOfAnEndedSession: a relay that begins again on a session which its journal holds
+// to the end says so.
+func TestRelayOfAnEndedSession(t *testing.T) {
+	open, shut := reopening(t)
+	r := open()
+	var said string
+	r.cfg.Warn = func(problem string) { said = problem }
+	first := packetAt(t, 1, 1, 0)
+	r.Packet(recovery.Delivery{Packet: first})
+	r.Event(recovery.Event{Kind: recovery.EventEnd, Epoch: 1, Last: 1, Chain: r.chain})
+	shut(r)
+
+	r = open()
+	r.cfg.Warn = func(problem string) { said = problem }
+	r.Packet(recovery.Delivery{Packet: first})
+	if !r.broken || !strings.Contains(said, "to its end, message 1") {
+		t.Errorf("it is broken: %v, and said %q", r.broken, said)
+	}
 }

@@ -88,12 +88,8 @@ func (y *relay) Packet(d recovery.Delivery) {
 	if y.broken || d.Type() != wire.TypeSequenced || y.w.violation != nil {
 		return
 	}
-	if y.history == nil {
-		if err := y.begin(d.Packet); err != nil {
-			y.fail("begin: " + err.Error())
-			y.w.k.after(0, y, tagDisk, y.life, nil) // where the power went, it ends
-			return
-		}
+	if y.history == nil && !y.opened(y.begin(d.Packet)) {
+		return
 	}
 	y.keep(d.Packet)
 }
@@ -121,8 +117,9 @@ func (y *relay) Event(e recovery.Event) {
 	case y.broken || y.w.violation != nil:
 		return
 	case y.history == nil:
-		y.before(e)
-		return
+		if y.before(e); y.history == nil || y.broken {
+			return
+		}
 	}
 	switch e.Kind {
 	case recovery.EventLost:
@@ -144,15 +141,48 @@ func (y *relay) before(e recovery.Event) {
 		y.fail("lost")
 	case e.Kind == recovery.EventEpoch && !y.empty():
 		y.cut = journal.Cut{Epoch: e.Epoch, Cut: e.Last, Chain: e.Chain}
+	case !y.empty() && y.standsAt(e):
+		y.w.cover("relay serves before a packet comes")
+		y.opened(y.open(y.end()))
 	}
 }
 
-func (y *relay) continues(p wire.Packet) bool {
-	last, chain := y.state.Last, y.state.Chain
-	if y.cut.Epoch != 0 {
-		last, chain = y.cut.Cut, y.cut.Chain
+// end is where the journal must go on.
+func (y *relay) end() journal.Cut {
+	c := y.cut
+	if c.Epoch == 0 {
+		c = journal.Cut{Epoch: y.state.Epoch, Cut: y.state.Last, Chain: y.state.Chain}
 	}
-	return y.empty() || p.First() == last+1 && p.Chain() == chain
+	c.Previous = y.state.Epoch
+	return c
+}
+
+// standsAt reports whether e says that the receiver has logged in and is, or ends, where
+// the journal does.
+func (y *relay) standsAt(e recovery.Event) bool {
+	at := y.end()
+	switch {
+	case e.Epoch != at.Epoch:
+		return false
+	case e.Kind == recovery.EventEnd:
+		return e.Last == at.Cut && e.Chain == at.Chain
+	}
+	live := e.Kind == recovery.EventState && (e.State == recovery.StateLive || e.State == recovery.StateRepairing)
+	return live && e.First == at.Cut+1 && y.r.sub.Welcome().Channel.Session == y.state.Session
+}
+
+func (y *relay) continues(p wire.Packet) bool {
+	at := y.end()
+	return y.empty() || p.First() == at.Cut+1 && p.Chain() == at.Chain
+}
+
+// opened ends the relay where it could not be opened.
+func (y *relay) opened(err error) bool {
+	if err != nil {
+		y.fail("open: " + err.Error())
+		y.w.k.after(0, y, tagDisk, y.life, nil) // where the power went, it ends
+	}
+	return err == nil
 }
 
 func (y *relay) epoch(c journal.Cut) {
@@ -167,17 +197,21 @@ func (y *relay) epoch(c journal.Cut) {
 	y.next, y.chain = c.Cut+1, c.Chain
 }
 
-func (y *relay) begin(p wire.Packet) (err error) {
+func (y *relay) begin(p wire.Packet) error {
 	if !y.continues(p) {
 		y.w.fail("relay: %d does not continue its journal, and nothing said so", p.First())
 		return errors.New("the first packet does not continue the journal")
 	}
-	cut := journal.Cut{Epoch: p.Epoch(), Previous: y.state.Epoch, Cut: p.First() - 1, Chain: p.Chain()}
+	return y.open(journal.Cut{Epoch: p.Epoch(), Previous: y.state.Epoch, Cut: p.First() - 1, Chain: p.Chain()})
+}
+
+// open opens journal, history and service.
+func (y *relay) open(cut journal.Cut) (err error) {
 	if y.writer, err = journal.Open(y.options(), y.state, cut); err != nil {
 		return err
 	}
 	o := &y.w.o
-	y.history, err = history.New(history.Config{Bytes: o.History, Slab: o.Slab, PacketSize: o.Packet, Older: y.writer}, p.First())
+	y.history, err = history.New(history.Config{Bytes: o.History, Slab: o.Slab, PacketSize: o.Packet, Older: y.writer}, cut.Cut+1)
 	if err != nil {
 		return err
 	}
