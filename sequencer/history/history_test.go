@@ -297,6 +297,11 @@ func TestDefinitions(t *testing.T) {
 	if !bytes.Equal(held, want) {
 		t.Error("definitions that a reader holds have changed")
 	}
+	h.MarkDurable(h.Next() - 1)
+	got, _ := h.Definitions()
+	if bytes.Contains(got, []byte("BB")) || !bytes.Contains(got, []byte("A")) || !bytes.Contains(got, []byte("Z")) {
+		t.Errorf("behind the cut the definitions are %q", got)
+	}
 }
 
 func TestDefinitionsStayBounded(t *testing.T) {
