@@ -1,6 +1,10 @@
 package recovery
 
-import "github.com/tapecast/tapecast/feed/wire"
+import (
+	"math"
+
+	"github.com/tapecast/tapecast/feed/wire"
+)
 
 // Bounds of what is asked for at one time.
 const (
@@ -50,6 +54,17 @@ func (a *asker) find(id uint32) *ask {
 		}
 	}
 	return nil
+}
+
+// behind is the lowest sequence of all requests under way that go on behind seq.
+func (a *asker) behind(seq uint64) uint64 {
+	low := uint64(math.MaxUint64)
+	for i := range a.list {
+		if x := &a.list[i]; x.last > seq {
+			low = min(low, x.first)
+		}
+	}
+	return low
 }
 
 // remove takes the ask off the list.
@@ -133,15 +148,18 @@ func (s *Subscriber) count(x *gap) {
 }
 
 // reach is the last gap to be asked for together with gap i: what is held between
-// them is sent again, so it must be less than what is missing.
+// them is sent again, so it must be less than what is missing, and no request for it
+// may be under way: one is until its answer ends, though all of it is held before.
 func (s *Subscriber) reach(i int, chunk uint64, now wire.Nanos) int {
 	list := s.stream.gaps.list
 	first, missing := list[i].first, list[i].messages()
+	asked := s.asks.behind(list[i].last)
 	for n := i + 1; n < len(list); n++ {
 		x := &list[n]
 		missing += x.messages()
 		span := x.last - first + 1
-		if x.ask != 0 || x.lost != 0 || x.gone != list[i].gone || x.due > now || span > chunk || span > 2*missing {
+		if x.ask != 0 || x.lost != 0 || x.gone != list[i].gone || x.due > now ||
+			x.last >= asked || span > chunk || span > 2*missing {
 			return n - 1
 		}
 	}

@@ -216,3 +216,28 @@ func TestDamagedDefinitions(t *testing.T) {
 		t.Errorf("after all attempts: shut %v, %d bad packets", s.stream.shut, s.stats.Bad)
 	}
 }
+
+// A range that is asked for is under way until its answer ends, though a line or the
+// answer brought all of it: a request for the gaps on both sides must not reach over it.
+func TestNoRequestOverOneUnderWay(t *testing.T) {
+	s, _, m := newFound(t, Config{Servers: []string{"one"}})
+	a, _, c, _, e := m.publish(1), m.publish(10), m.publish(2), m.publish(10), m.publish(1)
+	s.stream.next, s.stream.edge, s.stream.epoch = 1, 1, a.Epoch()
+	for _, p := range []wire.Packet{a, e, c} {
+		s.stream.Put(p, LineA, 0, 1)
+	}
+	list := s.stream.gaps.list
+	if len(list) != 2 {
+		t.Fatalf("gaps %v", list)
+	}
+	list[0].due, list[1].due = 1, 1
+	s.asks.list = append(s.asks.list, ask{id: 9, first: c.First(), last: c.Next() - 1})
+	s.asks.messages = 2
+	if n := s.reach(0, askMessages, 1); n != 0 {
+		t.Error("it reaches over what is under way")
+	}
+	s.settle(s.asks.find(9), 0, 1, 1)
+	if n := s.reach(0, askMessages, 1); n != 1 {
+		t.Error("it does not reach over what is held")
+	}
+}
