@@ -60,7 +60,8 @@ func (a *answers) Unavailable(id uint32, first, last uint64, _ retransmit.Cause)
 // begin may have defined instruments: they are asked for, as at a later start.
 func (s *Subscriber) gone(first, last uint64) {
 	t, d := s.stream, &s.definitions
-	if !t.begun && first <= t.next && t.next <= last && (last > d.asOf || t.epoch != d.epoch) {
+	fresh := !t.begun || t.stats.Delivered == 0 && s.cfg.Resume == nil // whatever was lost before
+	if fresh && first <= t.next && t.next <= last && (last > d.asOf || t.epoch != d.epoch) {
 		d.needed, t.shut = true, true
 	}
 	s.stream.gaps.each(first, last, func(x *gap) {

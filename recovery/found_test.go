@@ -194,6 +194,50 @@ func TestGoneDefinitions(t *testing.T) {
 	}
 }
 
+// So does who has only lost so far, before an epoch that goes on from before that.
+func TestGoneDefinitionsAgain(t *testing.T) {
+	s, rec, m := newFound(t, Config{Servers: []string{"one"}})
+	a := m.publish(3)
+	s.now, s.stream.next, s.stream.edge, s.stream.epoch = 1, 1, 1, a.Epoch()
+	s.conn.phase, s.conn.epoch, s.stream.begun = up, a.Epoch(), true
+	s.definitions.asOf, s.definitions.epoch = 9, a.Epoch()-1
+	s.stream.Put(m.publish(1), LineA, 0, 1)
+	(*answers)(s).Unavailable(1, 1, 3, retransmit.CauseGone)
+	if rec.total+s.stats.Lost != 0 || !s.definitions.needed {
+		t.Fatalf("%d delivered, %d lost, with definitions of the epoch before", rec.total, s.stats.Lost)
+	}
+	s.definitions.id = 1
+	(*answers)(s).Done(1, 4)
+	if rec.total != 1 || s.stats.Lost != 3 {
+		t.Errorf("%d delivered, %d lost, after definitions", rec.total, s.stats.Lost)
+	}
+}
+
+// Where the session's end is known, a server that is behind has the definitions only
+// up to where it is: those before the first message are waited for all the same.
+func TestDefinitionsBehindTheEnd(t *testing.T) {
+	s, rec, m := newFound(t, Config{Servers: []string{"one"}})
+	a := m.publish(5)
+	s.now, s.stream.next, s.stream.edge, s.stream.epoch = 1, 6, 6, a.Epoch()
+	s.stream.shut, s.definitions.needed, s.definitions.id = true, true, 1
+	s.stream.Put(m.publish(2), LineA, 0, 1)
+	s.stream.close(7, m.chain, 1)
+	(*answers)(s).Done(1, 3)
+	if rec.total != 0 || !s.stream.shut {
+		t.Fatalf("%d delivered with definitions as of 3", rec.total)
+	}
+	s.definitions.id = 2
+	(*answers)(s).Done(2, 5)
+	if rec.total != 2 || s.stream.shut {
+		t.Errorf("%d delivered with definitions as of 5", rec.total)
+	}
+	s.stream.next, s.stream.shut, s.definitions.needed, s.definitions.id = 9, true, true, 3
+	(*answers)(s).Done(3, 3)
+	if s.stream.shut {
+		t.Error("waits for definitions of what will never come")
+	}
+}
+
 // Packets of a repair that come damaged are missing, and asked for again. Definitions
 // have no numbers that would tell: an answer of which a part came damaged is no answer.
 func TestDamagedDefinitions(t *testing.T) {

@@ -87,6 +87,9 @@ func (s *Stream) begins() uint64 {
 	return s.next
 }
 
+// over reports whether the session ended before anything that may be delivered.
+func (s *Stream) over() bool { return s.end && s.begins() > s.last }
+
 // retract forgets gaps at the tail from first on: a server says that there is
 // nothing yet. They will be noticed again when there is.
 func (s *Stream) retract(first uint64) {

@@ -150,7 +150,7 @@ func (s *Subscriber) define(now wire.Nanos) wire.Nanos {
 	if !d.needed || d.id != 0 || s.conn.phase != up {
 		return never
 	}
-	if d.early && d.reached == 0 && s.stream.edge > s.stream.next {
+	if d.early && d.reached == 0 && (s.stream.edge > s.stream.next || s.stream.end) {
 		d.reached, d.retry = now, now
 	}
 	if now < d.retry {
@@ -173,7 +173,7 @@ func (s *Subscriber) defined(asOf uint64) {
 	switch {
 	case d.torn:
 		s.spoiled()
-	case asOf+1 >= s.stream.begins() || s.stream.end:
+	case asOf+1 >= s.stream.begins() || s.stream.over():
 		s.open()
 	case d.reached == 0:
 		d.early, d.retry = true, s.now+s.cfg.RetryMax
