@@ -27,6 +27,7 @@ func (a *answers) Packets(id uint32, b []byte) {
 		if err != nil {
 			a.stats.Bad++
 			a.definitions.torn = a.definitions.torn || from == Snapshot
+			a.torn = a.torn || from == Follow
 			n, err := wire.Peek(b)
 			if err != nil || n > len(b) {
 				return

@@ -131,7 +131,7 @@ func (s *Subscriber) drop(hangUp bool, now wire.Nanos) {
 		c.client = nil
 	}
 	c.hangUp = c.hangUp || hangUp
-	c.phase, s.follow, s.leapt, s.definitions.id = idle, 0, false, 0
+	c.phase, s.follow, s.leapt, s.torn, s.definitions.id = idle, 0, false, false, 0
 	s.abandon(now)
 }
 

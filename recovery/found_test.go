@@ -285,3 +285,32 @@ func TestNoRequestOverOneUnderWay(t *testing.T) {
 		t.Error("it does not reach over what is held")
 	}
 }
+
+// The last packet of a follow comes damaged and nothing comes behind it: no gap shows,
+// and it is followed anew all the same, at the same place with a pause.
+func TestFollowerWhoseLastPacketIsDamaged(t *testing.T) {
+	s, rec, m := newFound(t, Config{Servers: []string{"one", "two"}, TCP: true})
+	a, b := m.publish(2), m.publish(2)
+	s.stream.next, s.stream.edge, s.stream.epoch = 1, 1, a.Epoch()
+	damaged := append([]byte(nil), b...)
+	damaged[len(damaged)-1] ^= 1
+	for try, sent := range [][]byte{append(append([]byte(nil), a...), damaged...), damaged, damaged} {
+		now := wire.Nanos(try + 1)
+		s.now, s.conn.phase, s.conn.epoch, s.follow = now, up, a.Epoch(), uint32(try+1)
+		if s.tcpGaps(now); s.conn.phase != up {
+			t.Fatalf("try %d: hung up before anything came", try)
+		}
+		(*answers)(s).Packets(s.follow, sent)
+		if s.tcpGaps(now); s.conn.phase == up || s.conn.failed != try+1 {
+			t.Fatalf("try %d: phase %d, %d failed", try, s.conn.phase, s.conn.failed)
+		}
+	}
+	if s.stats.Bad != 3 || rec.total != 2 {
+		t.Errorf("%d bad, %d delivered", s.stats.Bad, rec.total)
+	}
+	s.conn.phase, s.follow = up, 4
+	(*answers)(s).Packets(4, b)
+	if s.tcpGaps(s.now); s.conn.phase != up || rec.total != 4 {
+		t.Errorf("phase %d, %d delivered", s.conn.phase, rec.total)
+	}
+}

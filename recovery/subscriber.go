@@ -23,6 +23,8 @@ type Subscriber struct {
 	definitions definitions
 	follow      uint32 // the open-ended request, 0 none
 	leapt       bool   // its server passed over what is missing first, without a word
+	torn        bool   // it brought something damaged
+	tornAt      uint64 // where the stream was when one did last
 	followAt    wire.Nanos
 	learnAt     wire.Nanos // not before: log in again to learn a cut
 	learns      int        // such logins since the epoch learnt
@@ -120,7 +122,22 @@ func (s *Subscriber) tcpGaps(now wire.Nanos) wire.Nanos {
 			break
 		}
 	}
+	if s.torn {
+		s.mend(now)
+	}
 	return never
+}
+
+// mend follows anew where a follow brought something damaged, which it will not bring
+// again: when nothing comes behind it, no gap will ever show. Servers that do so twice
+// at one place are not dialled without pause.
+func (s *Subscriber) mend(now wire.Nanos) {
+	if s.tornAt == s.stream.next {
+		s.conn.useful = false
+	}
+	s.tornAt = s.stream.next
+	s.drop(true, now)
+	s.elsewhere(0, now)
 }
 
 // leap notes that p, which the follow brings next, is behind what is missing first and
