@@ -50,8 +50,9 @@
 // messages past the cut had been. An epoch that is heard of otherwise makes the
 // Subscriber log in again, which tells the lowest cut above the epoch that it knows:
 // until all servers deny it, or Config.Patience has passed, no end is believed.
-// Packets of a lower epoch past a cut are refused. Without a server, after epochs of
-// which nothing arrived, the cut is a guess from what was seen, with an alert.
+// Packets of a lower epoch past a cut are refused. Without a server, or with none but
+// relays that began in a later epoch, after epochs of which nothing arrived, the cut is
+// a guess from what was seen, with an alert.
 //
 // # Bounds
 //

@@ -76,6 +76,7 @@ func (s *Stream) doubt(now wire.Nanos) {
 // fences about those between.
 func (s *Stream) enter(epoch uint32, cut, chain uint64, now wire.Nanos) {
 	s.fences.add(s.epoch+1, cut)
+	known := s.epoch
 	s.epoch = epoch
 	if s.wants <= epoch {
 		s.wants = 0
@@ -85,7 +86,10 @@ func (s *Stream) enter(epoch uint32, cut, chain uint64, now wire.Nanos) {
 	}
 	low := s.next
 	s.rewind(cut, chain, now)
-	s.win.purge(low, s.edge, func(d *Delivery) bool { return s.void(d) || d.Next()-s.next > windowSequences })
+	s.win.purge(low, s.edge, func(d *Delivery) bool {
+		missed := d.Epoch() > known && s.fences.dark(d.Epoch()) // who brought it knew no later cut
+		return missed || s.void(d) || d.Next()-s.next > windowSequences
+	})
 	s.recount(now)
 	s.beyond, s.end, s.alerted, s.bound = 0, false, 0, fence{}
 	if s.next == cut+1 && !s.fences.dark(epoch-1) {
@@ -198,7 +202,7 @@ func (s *Stream) current(p wire.Packet, st *wire.Status, from Provenance, now wi
 		return false
 	case line && st.Previous == s.epoch:
 		s.enter(e, st.Cut, st.CutChain, now)
-	case st.Previous == s.epoch, st.Previous < s.epoch && st.Cut+1 >= s.next:
+	case st.Previous == s.epoch, st.Previous < s.epoch && st.Cut+1 >= s.next && (line || st.Previous != 0 || st.Cut == 0):
 		s.fences.skip(s.epoch+1, e-1)
 		s.enter(e, st.Cut, st.CutChain, now)
 	case len(s.cfg.Servers) == 0:

@@ -29,6 +29,7 @@ type Subscriber struct {
 	learnAt     wire.Nanos // not before: log in again to learn a cut
 	learns      int        // such logins since the epoch learnt
 	learnt      uint32
+	vouched     uint32 // an epoch that a server is in which cannot tell its cut
 	opposers    uint64 // servers that contradicted what was delivered at opposedAt
 	opposedAt   uint64
 	began       wire.Nanos // the first Poll
@@ -164,7 +165,8 @@ func (s *Subscriber) leave(now wire.Nanos) {
 }
 
 // learnCut logs in again when an epoch was heard of whose cut no line announced: at
-// the same server, then at others. What none has told in Config.Patience was a lie.
+// the same server, then at others. What none has told in Config.Patience was a lie,
+// unless a server is in that epoch itself and only began behind its cut.
 func (s *Subscriber) learnCut(now wire.Nanos) wire.Nanos {
 	t := s.stream
 	if t.epoch != s.learnt {
@@ -181,6 +183,9 @@ func (s *Subscriber) learnCut(now wire.Nanos) wire.Nanos {
 		return s.adopt(now)
 	}
 	if now >= t.wanted+s.cfg.Patience {
+		if s.vouched == t.wants {
+			return s.adopt(now)
+		}
 		t.wants = 0
 		t.doubt(now)
 		return never
@@ -199,8 +204,8 @@ func (s *Subscriber) learnCut(now wire.Nanos) wire.Nanos {
 	return s.learnAt
 }
 
-// adopt goes on in an epoch whose cut nobody will tell: there is no server, and no
-// heartbeat came for as long as three should have.
+// adopt goes on in an epoch whose cut nobody will tell: there is no server, or none
+// that knows, and no heartbeat came for as long as three should have.
 func (s *Subscriber) adopt(now wire.Nanos) wire.Nanos {
 	t := s.stream
 	if at := t.wanted + 3*s.cfg.Heartbeat; now < at {

@@ -109,6 +109,10 @@ func (r *rig) command(args []string) {
 		r.market.rewrite(r.number(args[0]))
 	case "forget":
 		r.market.forget(r.number(args[0]))
+	case "began": // what serves is a relay that began there
+		m := r.market
+		m.forget(r.number(args[0]))
+		m.cuts = []retransmit.Cut{{Epoch: m.epoch, Cut: m.oldest - 1, Chain: m.packets[0].Chain()}}
 	case "freeze": // from now on the server gets nothing new
 		m := *r.market
 		m.packets, m.cuts = slices.Clone(m.packets), slices.Clone(m.cuts)

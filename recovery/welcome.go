@@ -136,6 +136,9 @@ func (s *Subscriber) succeed(w *retransmit.Welcome) bool {
 	t, since := s.stream, w.Since
 	if since.Epoch == 0 || since.Previous < t.epoch && since.Cut+1 < t.next {
 		t.want(w.State.Epoch, s.now)
+		if since.Epoch == 0 {
+			s.vouched = w.State.Epoch
+		}
 		return false
 	}
 	t.fences.skip(t.epoch+1, w.State.Epoch-1)

@@ -51,10 +51,13 @@ type State struct {
 // since returns the cut that counts for a receiver which knows the epoch known:
 // the lowest of all later epochs. Its Epoch is the newest, its Previous known. One
 // that knows none has nothing to give up, and gets the newest epoch's own. It
-// returns the zero Cut when there is no later epoch.
+// returns the zero Cut when there is no later epoch, or where its cut is not known.
 func (s *State) since(known uint32) (low Cut) {
 	if known == 0 {
 		return s.current()
+	}
+	if len(s.Cuts) > 0 && s.Cuts[0].begun(known) {
+		return Cut{}
 	}
 	for _, c := range s.Cuts {
 		if c.Epoch > known && (low.Epoch == 0 || c.Cut < low.Cut) {
@@ -65,6 +68,12 @@ func (s *State) since(known uint32) (low Cut) {
 		low.Epoch, low.Previous = s.Epoch, known
 	}
 	return low
+}
+
+// begun reports whether c is where a relay began, after the epoch known: that is not
+// where known ended, and what was cut before is not known.
+func (c *Cut) begun(known uint32) bool {
+	return c.Epoch > known && c.Previous == 0 && c.Cut > 0
 }
 
 // over reports whether the session has ended and all of it is visible.

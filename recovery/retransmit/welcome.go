@@ -10,7 +10,7 @@ import (
 type Welcome struct {
 	Channel Channel
 	State   State // Cuts is nil
-	Since   Cut   // what the client's known epoch must give up: the lowest cut of all later ones; zero when it is the newest
+	Since   Cut   // what the client's known epoch must give up: the lowest cut of all later ones; zero when it is the newest, or they are not all known
 	Limits  Limits
 }
 
