@@ -29,8 +29,8 @@ func NewRing(c ReceiverConfig) (*Ring, error) {
 	if !e.Group.Addr().Is4() {
 		return nil, e.fail(fmt.Errorf("%w: group %v is not IPv4: receive by sockets", ErrRing, e.Group))
 	}
-	r := &Ring{want: 1,
-		endpoint: e, index: c.Index, group: e.Group.Addr().As4(), port: e.Group.Port(), fd: -1, member: -1,
+	r := &Ring{
+		want: 1, endpoint: e, index: c.Index, group: e.Group.Addr().As4(), port: e.Group.Port(), fd: -1, member: -1,
 		slot: slotFor(e.ifi.MTU), long: make([]byte, vnetLen+etherLen+1<<16), wanted: DefaultReceiveBuffer,
 	}
 	if err := r.open(or(c.Buffer, DefaultRingBuffer)); err != nil {

@@ -15,7 +15,9 @@ func (s *Subscription) Start() error {
 
 // Turn reads what has arrived, a bounded piece of it, calls the handler, and does
 // what is due. It never waits. When done the err is what Run would have returned:
-// nil at the end of the session.
+// nil at the end of the session. With WaitSpin and rings a Turn that finds them empty
+// looks at the clock, and so at what is due, every 16th time only: such a loop must
+// turn without pause, or gaps are asked for late.
 func (s *Subscription) Turn() (done bool, err error) {
 	if s.quiet() {
 		return s.sub.Done()
