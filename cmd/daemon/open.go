@@ -201,6 +201,8 @@ func journalRemedy(err error) string {
 	switch {
 	case errors.As(err, &rot), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return ""
+	case errors.Is(err, journal.ErrStale):
+		return "start again, which reads it anew"
 	case errors.Is(err, journal.ErrLocked):
 		return "stop that process, or name another directory"
 	case errors.Is(err, journal.ErrForeign), errors.Is(err, journal.ErrEpoch):

@@ -43,7 +43,9 @@
 // own place) and the directory for later segments. A floor above the end, or a
 // later segment, or a missing one, is rot: *RotError with file, offset and
 // sequence, and nothing is changed. Otherwise bytes that are not zero are a torn
-// tail: State.Torn, cut by Open before anything is written over it.
+// tail: State.Torn, cut by Open before anything is written over it. What lies between
+// floor and end Open writes again and syncs, if it still is what Recover read: ErrStale
+// where it is not, and the next Recover tells what it is.
 //
 // # Epochs
 //

@@ -1,6 +1,7 @@
 package journal_test
 
 import (
+	"errors"
 	"syscall"
 	"testing"
 
@@ -61,5 +62,55 @@ func TestStartAfterCrashAtStart(t *testing.T) {
 				t.Fatalf("call %d fails, crash %d: %v", k, seed, err)
 			}
 		}
+	}
+}
+
+// TestRotBeforeOpen changes every fifth byte that Open writes again, one at a time, after
+// Recover has read it: Open refuses it and does not write it, so that no floor comes to
+// stand over it, and the next Recover names the place.
+func TestRotBeforeOpen(t *testing.T) {
+	r := mustStart(t, journal.Options{SegmentBytes: 4 << 10}, journaltest.New()).run(3)
+	for range 16 {
+		r.put(3, 60)
+	}
+	if n, err := r.step(); err != nil || n != 16 { // rolls, and syncs no more than that
+		t.Fatalf("%d packets, %v", n, err)
+	}
+	tried := 0
+	for id := 1; id <= 2; id++ {
+		recs := journal.Records(r.fs, sessionDir, uint64(id))
+		from, to := int64(0), recs[len(recs)-1].To
+		for _, rec := range recs {
+			from = max(from, rec.Floor)
+		}
+		for at := from; at < to; at += 5 {
+			checkRotBeforeOpen(t, r, segment(id), at)
+			tried++
+		}
+	}
+	if tried < 800 {
+		t.Errorf("%d bytes tried", tried)
+	}
+}
+
+func checkRotBeforeOpen(t *testing.T, r *rig, path string, at int64) {
+	t.Helper()
+	o, fs := r.o, r.fs.Kill()
+	o.FS = fs
+	st := recoverState(t, o)
+	fs.Flip(path, 8*at+at%8)
+	fs.Record()
+	_, err := journal.Open(o, st, journal.Cut{Epoch: st.Epoch + 1, Previous: st.Epoch, Cut: st.Last, Chain: st.Chain})
+	if !errors.Is(err, journal.ErrStale) {
+		t.Fatalf("%s, byte %d changed: Open: %v", path, at, err)
+	}
+	for _, op := range fs.Ops() {
+		if op.Call == "WriteAt" && op.Path == path && op.Offset <= at && at < op.Offset+int64(op.Length) {
+			t.Fatalf("%s, byte %d changed, and written: %v", path, at, op)
+		}
+	}
+	again, err := journal.Recover(o)
+	if rot := asRot(err); rot == nil && (err != nil || again.Last >= st.Last && again.Torn == nil) {
+		t.Fatalf("%s, byte %d changed: recovered to %d of %d, torn %v, %v", path, at, again.Last, st.Last, again.Torn, err)
 	}
 }

@@ -38,7 +38,6 @@ func exempt() map[string]string {
 		"error: retransmit: as many requests are open as the server allows": caller,
 		"error: journal: in use by another process":                         alone,
 		"error: journal: belongs to another session or channel":             alone,
-		"error: journal: changed since it was recovered; recover it again":  alone,
 		"error: journal: no session to read":                                alone,
 		"error: journal: unsupported format version":                        "there is one version",
 		"error: journal: options cannot be used":                            "they are drawn so that they can",

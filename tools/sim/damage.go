@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
@@ -144,11 +145,26 @@ func (d *disk) mustTell(segments []string, file string, bit int64) bool {
 
 func crcOf(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
 
-// written notices that the rotten byte is written over, or cut off.
-func (d *disk) written(path string, from, to int64) {
-	if path == d.rotten && d.lost == nil && from <= d.bit/8 && d.bit/8 < to {
-		d.healed = true
+// written notices that the rotten byte is written over by b, or cut off. A start that
+// writes again what it read there would put its name to the rot.
+func (d *disk) written(path string, from, to int64, b []byte) {
+	if path != d.rotten || d.lost != nil || d.bit/8 < from || to <= d.bit/8 {
+		return
 	}
+	was := d.fs.Bytes(path)
+	if d.isBad() && b != nil && to <= int64(len(was)) && bytes.Equal(b, was[from:to]) {
+		d.w.fail("I7 rot: bit %d of %s is written again as it is", d.bit, path)
+	}
+	d.healed = true
+}
+
+// changed takes the error of a start that found the journal to be another than the
+// one recovered. It is rot, which the next start tells.
+func (d *disk) changed(err error) {
+	if d.rotten == "" {
+		d.w.fail("I7 no rot: what is told was not: %v", err)
+	}
+	d.w.coverError(err)
 }
 
 // restore is the operator who copies the damaged file back from elsewhere.

@@ -168,7 +168,7 @@ func (f *diskFile) WriteAt(b []byte, off int64) (int, error) {
 	if err := f.d.before("WriteAt"); err != nil {
 		return 0, err
 	}
-	f.d.written(f.path, off, off+int64(len(b)))
+	f.d.written(f.path, off, off+int64(len(b)), b)
 	n, err := f.File.WriteAt(b, off)
 	return n, f.d.after(err)
 }
@@ -203,6 +203,6 @@ func (f *diskFile) Truncate(size int64) error {
 	if err := f.d.before("Truncate"); err != nil {
 		return err
 	}
-	f.d.written(f.path, size, 1<<62)
+	f.d.written(f.path, size, 1<<62, nil)
 	return f.d.after(f.File.Truncate(size))
 }

@@ -33,6 +33,7 @@ type relay struct {
 	journal wire.JournalState
 	died    bool
 	broken  bool
+	stale   bool // the journal is not what was recovered
 	ended   bool
 	life    int
 }
@@ -178,9 +179,12 @@ func (y *relay) continues(p wire.Packet) bool {
 
 // opened ends the relay where it could not be opened.
 func (y *relay) opened(err error) bool {
+	if y.stale = errors.Is(err, journal.ErrStale); y.stale {
+		y.disk.changed(err)
+	}
 	if err != nil {
 		y.fail("open: " + err.Error())
-		y.w.k.after(0, y, tagDisk, y.life, nil) // where the power went, it ends
+		y.w.k.after(0, y, tagDisk, y.life, nil) // where the power went, or it is to start again, it ends
 	}
 	return err == nil
 }
@@ -237,8 +241,8 @@ func (y *relay) wake(_, life int, _ []byte) {
 	switch {
 	case life != y.life:
 		return
-	case y.disk.off:
-		y.powerCut()
+	case y.disk.off || y.stale:
+		y.restart(y.disk.off)
 		return
 	case y.writer == nil || y.died:
 		return
@@ -248,7 +252,7 @@ func (y *relay) wake(_, life int, _ []byte) {
 	}
 	if _, err := y.writer.Step(y.history, y.now()); err != nil {
 		if y.disk.off {
-			y.powerCut()
+			y.restart(true)
 			return
 		}
 		y.w.cover("relay's journal dead")
@@ -262,9 +266,10 @@ func (y *relay) wake(_, life int, _ []byte) {
 	y.w.k.after(y.w.o.DiskIdle, y, tagDisk, life, nil)
 }
 
-// powerCut ends the process inside a call of the disk.
-func (y *relay) powerCut() {
-	y.r.crash(true)
+// restart ends the process, inside a call of the disk where the power goes, and begins
+// another.
+func (y *relay) restart(power bool) {
+	y.r.crash(power)
 	y.w.k.after(y.w.o.Faults.Downtime, y.r, tagBegin, 0, nil)
 }
 
