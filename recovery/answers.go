@@ -160,31 +160,49 @@ func (s *Subscriber) refused(x *ask, r retransmit.Refusal) {
 
 // nothingYet believes a server that has nothing from some sequence on: what only a
 // heartbeat or a packet out of reach spoke of is forgotten; what is missing before
-// packets that we hold is asked for again.
+// packets that we hold is asked for again, by one request at a time, and the more
+// seldom the longer the server stands still.
 func (s *Subscriber) nothingYet(x *ask, later wire.Nanos) {
 	first := x.first
 	if i := s.stream.gaps.find(first); i < len(s.stream.gaps.list) {
 		first = max(first, s.stream.gaps.list[i].first)
 	}
-	s.asks.ahead, s.asks.recheck, s.stream.beyond = first, later, 0
-	s.settle(x, 0, later, s.now)
+	s.asks.ahead, s.stream.beyond = min(s.asks.ahead, first), 0
+	s.asks.recheck = later + s.pause()
+	s.settle(x, 0, s.now, s.now)
 	s.stream.retract(first)
 	s.await()
+}
+
+// waited is how long the stream has stood where it does while a server had nothing.
+func (s *Subscriber) waited() wire.Nanos {
+	if a := &s.asks; a.awaited != s.stream.next {
+		a.awaited, a.since = s.stream.next, s.now
+	}
+	return s.now - s.asks.since
+}
+
+// pause is how much longer than it asks for a server that stands still is left in peace:
+// half of the time that it did, but not past the time at which another one is asked.
+func (s *Subscriber) pause() wire.Nanos {
+	waited := s.waited()
+	wait := min(waited/2, s.cfg.RetryMax)
+	if left := s.cfg.AskTimeout - waited; left > 0 {
+		wait = min(wait, left)
+	}
+	return wait
 }
 
 // await bounds the wait for a server that answers and gets no further: after
 // Config.AskTimeout another one is asked, after Config.Patience what packets that we
 // hold prove to exist is lost.
 func (s *Subscriber) await() {
-	t, a := s.stream, &s.asks
-	if a.awaited != t.next {
-		a.awaited, a.since = t.next, s.now
-	}
-	s.conn.behind = s.now >= a.since+s.cfg.AskTimeout
-	if s.now < a.since+s.cfg.Patience || len(t.gaps.list) == 0 {
+	t, waited := s.stream, s.waited()
+	s.conn.behind = waited >= s.cfg.AskTimeout
+	if waited < s.cfg.Patience || len(t.gaps.list) == 0 {
 		return
 	}
-	if x := &t.gaps.list[0]; x.first == t.next && x.ask == 0 && x.lost == 0 {
+	if x := &t.gaps.list[0]; x.first == t.next && x.lost == 0 && !s.asks.covers(x.first, x.last) {
 		s.count(x)
 		x.lost = CauseNoServer
 		t.drain(s.now)

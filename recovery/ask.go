@@ -2,6 +2,7 @@ package recovery
 
 import (
 	"math"
+	"slices"
 
 	"github.com/tapecast/tapecast/feed/wire"
 )
@@ -26,25 +27,31 @@ type ask struct {
 	id          uint32
 	first, last uint64
 	overflow    uint64 // Stats.Overflow when it was sent
+	epoch       uint32 // likewise
 	filled      bool   // it brought something
 }
 
-// asker turns gaps into requests, and answers into filled or lost gaps.
+// asker turns gaps into requests, and answers into filled or lost gaps. What is under
+// way stands in its list and nowhere else: gaps come and go, are found anew, split and
+// grow, while an answer takes its time.
 type asker struct {
-	list     []ask // of fixed capacity
+	list     []ask // in order and disjoint, of fixed capacity
 	messages uint64
 	chunk    uint64     // largest range, halved when a server finds it too large
 	progress wire.Nanos // the last packets or answer
-	ahead    uint64     // a server has nothing from here on, until recheck
-	recheck  wire.Nanos
+	ahead    uint64     // a server has nothing from here on: one request at a time asks again, until it has; none at first
+	recheck  wire.Nanos // when the next one may
 	awaited  uint64     // the stream's next when a server had nothing
 	since    wire.Nanos // since when it is the same
 	hold     wire.Nanos // nothing is asked before: a server said so
 	limit    int        // requests under way that the server bears: 1 once it asked for time, doubled by each answer
 }
 
+// none is behind every sequence.
+const none = math.MaxUint64
+
 func newAsker() asker {
-	return asker{list: make([]ask, 0, maxAsks), chunk: askMessages, limit: maxAsks}
+	return asker{list: make([]ask, 0, maxAsks), chunk: askMessages, ahead: none, limit: maxAsks}
 }
 
 func (a *asker) find(id uint32) *ask {
@@ -56,23 +63,42 @@ func (a *asker) find(id uint32) *ask {
 	return nil
 }
 
-// behind is the lowest sequence of all requests under way that go on behind seq.
-func (a *asker) behind(seq uint64) uint64 {
-	low := uint64(math.MaxUint64)
-	for i := range a.list {
-		if x := &a.list[i]; x.last > seq {
-			low = min(low, x.first)
+// place is the index of the first request that ends at seq or later.
+func (a *asker) place(seq uint64) int {
+	i, _ := slices.BinarySearchFunc(a.list, seq, func(x ask, seq uint64) int {
+		if x.last < seq {
+			return -1
 		}
-	}
-	return low
+		return 1
+	})
+	return i
 }
 
-// remove takes the ask off the list.
-func (a *asker) remove(x *ask) {
-	a.messages -= x.last - x.first + 1
-	n := len(a.list) - 1
-	*x = a.list[n]
-	a.list = a.list[:n]
+// next is where the first request begins that ends at seq or later, or none.
+func (a *asker) next(seq uint64) uint64 {
+	if i := a.place(seq); i < len(a.list) {
+		return a.list[i].first
+	}
+	return none
+}
+
+// covers reports whether a request for any of first..last is under way.
+func (a *asker) covers(first, last uint64) bool {
+	i := a.place(first)
+	return i < len(a.list) && a.list[i].first <= last
+}
+
+// add puts a request among the others, none of which covers any of it.
+func (a *asker) add(x ask) {
+	a.messages += x.last - x.first + 1
+	a.list = slices.Insert(a.list, a.place(x.first), x)
+}
+
+// remove takes a request off the list.
+func (a *asker) remove(id uint32) {
+	i := slices.IndexFunc(a.list, func(x ask) bool { return x.id == id })
+	a.messages -= a.list[i].last - a.list[i].first + 1
+	a.list = slices.Delete(a.list, i, i+1)
 }
 
 // ask requests the gaps that are due, lowest first, and returns when to look again.
@@ -84,10 +110,12 @@ func (s *Subscriber) ask(now wire.Nanos) wire.Nanos {
 	for i := 0; i < len(list.list); i++ {
 		x := &list.list[i]
 		switch {
-		case x.ask != 0 || x.lost != 0 || x.gone>>s.conn.server&1 != 0:
+		case x.lost != 0 || x.gone>>s.conn.server&1 != 0 || s.asks.covers(x.first, x.last):
 			continue
 		case x.due > now:
 			continue // the stream says when
+		case x.first >= s.asks.ahead && s.asks.covers(s.asks.ahead, none):
+			return never // its answer comes first
 		case x.first >= s.asks.ahead && now < s.asks.recheck:
 			return s.asks.recheck
 		case x.first > s.stream.next && s.stream.win.full():
@@ -129,14 +157,13 @@ func (s *Subscriber) request(i int, now wire.Nanos) bool {
 	}
 	for j := i; j <= n; j++ {
 		s.count(&list.list[j])
-		list.list[j].ask, list.list[j].asked = id, true
+		list.list[j].asked = true
 	}
 	s.stats.Requests++
-	s.asks.messages += last - first + 1
 	if len(s.asks.list) == 0 {
 		s.asks.progress = now
 	}
-	s.asks.list = append(s.asks.list, ask{id: id, first: first, last: last, overflow: s.stats.Overflow})
+	s.asks.add(ask{id: id, first: first, last: last, overflow: s.stats.Overflow, epoch: s.stream.epoch})
 	return true
 }
 
@@ -147,19 +174,20 @@ func (s *Subscriber) count(x *gap) {
 	}
 }
 
-// reach is the last gap to be asked for together with gap i: what is held between
-// them is sent again, so it must be less than what is missing, and no request for it
-// may be under way: one is until its answer ends, though all of it is held before.
+// reach is the last gap to be asked for together with gap i, which no request under way
+// covers: what is held between them is sent again, so it must be less than what is
+// missing, and the next request under way is not reached: one is until its answer ends,
+// though all of it is held before.
 func (s *Subscriber) reach(i int, chunk uint64, now wire.Nanos) int {
 	list := s.stream.gaps.list
 	first, missing := list[i].first, list[i].messages()
-	asked := s.asks.behind(list[i].last)
+	asked := s.asks.next(first)
 	for n := i + 1; n < len(list); n++ {
 		x := &list[n]
 		missing += x.messages()
 		span := x.last - first + 1
-		if x.ask != 0 || x.lost != 0 || x.gone != list[i].gone || x.due > now ||
-			x.last >= asked || span > chunk || span > 2*missing {
+		if x.last >= asked || x.lost != 0 || x.gone != list[i].gone || x.due > now ||
+			span > chunk || span > 2*missing {
 			return n - 1
 		}
 	}
@@ -169,24 +197,24 @@ func (s *Subscriber) reach(i int, chunk uint64, now wire.Nanos) int {
 // settle closes a request: what it left missing is due again at the time given,
 // with cost added to its tries, or lost when they are used up.
 func (s *Subscriber) settle(x *ask, cost int, due, now wire.Nanos) {
-	id := x.id
-	s.asks.remove(x)
+	left := s.stream.gaps.touching(x.first, x.last)
+	s.asks.remove(x.id)
 	s.asks.progress = now
-	for i := range s.stream.gaps.list {
-		g := &s.stream.gaps.list[i]
-		if g.ask != id {
-			continue
-		}
-		g.ask, g.due = 0, due
-		g.charge(cost, s.cfg.Attempts, CauseAttempts)
+	for i := range left {
+		left[i].due = due
+		left[i].charge(cost, s.cfg.Attempts, CauseAttempts)
 	}
 	s.stream.drain(now)
 }
 
 // done takes the end of an answer. A request after which everything is still
-// missing counts as a whole attempt, unless the window had no room for the answer.
+// missing counts as a whole attempt, unless the window had no room for the answer, or
+// an epoch began that made it void.
 func (s *Subscriber) done(x *ask, now wire.Nanos) {
-	if x.filled || s.stats.Overflow != x.overflow {
+	if x.last >= s.asks.ahead {
+		s.asks.ahead = none // the server has got there
+	}
+	if x.filled || s.stats.Overflow != x.overflow || s.stream.epoch != x.epoch {
 		s.asks.limit = min(2*s.asks.limit, maxAsks)
 		s.settle(x, 0, now+s.cfg.Grace+s.jitter(), now)
 		return
@@ -200,14 +228,14 @@ func (s *Subscriber) abandon(now wire.Nanos) {
 	for len(s.asks.list) > 0 {
 		s.settle(&s.asks.list[0], 0, now, now)
 	}
-	s.asks.limit, s.asks.hold, s.asks.recheck = maxAsks, 0, 0 // which is between us and that server
+	s.asks.limit, s.asks.hold, s.asks.ahead = maxAsks, 0, none // which is between us and that server
 }
 
 // price is what a server's "later" costs: nothing for as long as one would wait for
 // a server that does not answer at all.
 func (s *Subscriber) price(x *ask) int {
-	for i := range s.stream.gaps.list {
-		if g := &s.stream.gaps.list[i]; g.ask == x.id && s.now < g.since+s.cfg.Patience {
+	for _, g := range s.stream.gaps.touching(x.first, x.last) {
+		if s.now < g.since+s.cfg.Patience {
 			return 0
 		}
 	}
@@ -219,16 +247,9 @@ func (s *Subscriber) blame() {
 	if len(s.asks.list) == 0 {
 		return // it is the definitions that stopped
 	}
-	low := &s.asks.list[0]
-	for i := range s.asks.list {
-		if s.asks.list[i].first < low.first {
-			low = &s.asks.list[i]
-		}
-	}
-	for i := range s.stream.gaps.list {
-		if x := &s.stream.gaps.list[i]; x.ask == low.id {
-			x.charge(wholeTry, s.cfg.Attempts, CauseAttempts)
-		}
+	left := s.stream.gaps.touching(s.asks.list[0].first, s.asks.list[0].last)
+	for i := range left {
+		left[i].charge(wholeTry, s.cfg.Attempts, CauseAttempts)
 	}
 }
 
@@ -249,7 +270,7 @@ func (s *Subscriber) speculate(now wire.Nanos) {
 		t.beyond = 0
 		return
 	}
-	if t.edge-t.next > s.asks.chunk/2 || now < s.asks.recheck || s.tcp {
+	if t.edge-t.next > s.asks.chunk/2 || s.asks.ahead != none && now < s.asks.recheck || s.tcp {
 		return
 	}
 	if t.expose(min(t.beyond, t.edge+s.asks.chunk), now) {
@@ -262,7 +283,7 @@ func (s *Subscriber) speculate(now wire.Nanos) {
 func (s *Subscriber) giveUp(now wire.Nanos) {
 	for i := range s.stream.gaps.list {
 		x := &s.stream.gaps.list[i]
-		if x.lost == 0 && x.ask == 0 && x.due <= now && s.hopeless(x, now) {
+		if x.lost == 0 && x.due <= now && !s.asks.covers(x.first, x.last) && s.hopeless(x, now) {
 			s.count(x)
 			x.lost = CauseNoServer
 		}

@@ -36,11 +36,13 @@
 // A gap waits until all living lines have passed it and then for Config.Grace and a
 // random part of Config.Jitter; for a line that lags at most Config.LineSkew; for a
 // line that was silent for three heartbeat intervals not at all. Then it is asked
-// for once. What an answer leaves missing is asked for again, Config.Attempts times
-// in all, at the next server when one is down, silent, stuck, or has not got it.
+// for once: requests under way are disjoint, and a gap that one of them covers waits for
+// the end of its answer. What that leaves missing is asked for again, Config.Attempts
+// times in all, at the next server when one is down, silent, stuck, or has not got it.
 // Then it is declared lost, in its place in the order. While no server answers and
 // lines live on, or none gets so far, it waits for Config.Patience. A server that
-// says when to come back is obeyed.
+// says when to come back is obeyed; one that has nothing yet is asked for one gap behind
+// that at a time, and less often the longer it stands still.
 //
 // # Epochs
 //

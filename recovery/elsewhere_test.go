@@ -16,9 +16,7 @@ func newAsked(t *testing.T, servers ...string) (*Subscriber, *recorder) {
 	s.stream.next, s.stream.edge, s.stream.epoch = 1, 1, a.Epoch()
 	s.conn.phase, s.conn.epoch, s.now = up, a.Epoch(), ms
 	s.stream.Put(b, LineA, 0, ms)
-	s.stream.gaps.list[0].ask = 1
-	s.asks.list = append(s.asks.list, ask{id: 1, first: 1, last: 5})
-	s.asks.messages = 5
+	s.asks.add(ask{id: 1, first: 1, last: 5, epoch: a.Epoch()})
 	return s, rec
 }
 
@@ -58,8 +56,7 @@ func TestRefusedIsNotGone(t *testing.T) {
 		t.Errorf("%d lost, gaps %+v", s.stats.Lost, x)
 	}
 	for s.stats.Lost == 0 && len(s.stream.gaps.list) > 0 {
-		s.stream.gaps.list[0].ask = 1
-		s.asks.list = append(s.asks.list, ask{id: 1, first: 1, last: 5})
+		s.asks.add(ask{id: 1, first: 1, last: 5})
 		(*answers)(s).Refused(1, retransmit.Refusal{Code: retransmit.CodeMalformed})
 	}
 	if s.stats.Lost != 5 {
@@ -81,7 +78,7 @@ func TestFollowerNoticesALeap(t *testing.T) {
 		s.drop(true, now)
 		s.conn.server, s.conn.phase, s.follow = 1, up, uint32(1+n)
 		for i := range s.stream.gaps.list {
-			s.stream.gaps.list[i].ask = s.follow // as pursue does
+			s.stream.gaps.list[i].followed = true // as pursue does
 		}
 		if s.tcpGaps(now); s.conn.phase != up {
 			t.Fatalf("try %d: hung up before anything came", n)
@@ -104,7 +101,7 @@ func TestFollowerKeepsItsServer(t *testing.T) {
 		s.stream.next, s.stream.edge, s.stream.epoch = 1, 1, a.Epoch()
 		s.conn.phase, s.conn.epoch, s.follow = up, a.Epoch(), 1
 		s.stream.expose(7, 1)
-		s.stream.gaps.list[0].ask = 1
+		s.stream.gaps.list[0].followed = true
 		(*answers)(s).Packets(1, a)
 		if names {
 			(*answers)(s).Unavailable(1, 3, 4, retransmit.CauseGone)

@@ -275,14 +275,44 @@ func TestNoRequestOverOneUnderWay(t *testing.T) {
 		t.Fatalf("gaps %v", list)
 	}
 	list[0].due, list[1].due = 1, 1
-	s.asks.list = append(s.asks.list, ask{id: 9, first: c.First(), last: c.Next() - 1})
-	s.asks.messages = 2
+	s.asks.add(ask{id: 9, first: c.First(), last: c.Next() - 1})
 	if n := s.reach(0, askMessages, 1); n != 0 {
 		t.Error("it reaches over what is under way")
 	}
 	s.settle(s.asks.find(9), 0, 1, 1)
 	if n := s.reach(0, askMessages, 1); n != 1 {
 		t.Error("it does not reach over what is held")
+	}
+}
+
+// What is asked for is under way until its answer ends, though the gaps are found anew
+// before it does, because it brings a packet in the place of a forged one.
+func TestAskedForOnce(t *testing.T) {
+	m, other := newMarket("TEST"), newMarket("TEST")
+	a, b, _ := m.publish(2), m.publish(4), m.publish(6)
+	s, _ := loggedIn(t, Config{Servers: []string{"one"}}, m)
+	poll := func(from, to wire.Nanos) {
+		for now := from; now <= to; now += ms {
+			s.Poll(now)
+		}
+	}
+	poll(10*ms, 20*ms)
+	if len(s.asks.list) != 1 {
+		t.Fatalf("%d requests", len(s.asks.list))
+	}
+	id := s.asks.list[0].id
+	other.publish(4)
+	s.Datagram(0, other.publish(2), 0, 21*ms) // 5..6
+	(*answers)(s).Packets(id, b)              // 3..6
+	s.Datagram(1, m.control(wire.TypeHeartbeat), 0, 21*ms)
+	if poll(21*ms, 60*ms); s.stats.Requests != 1 {
+		t.Errorf("%d requests while 1..12 is under way", s.stats.Requests)
+	}
+	(*answers)(s).Packets(id, a)
+	(*answers)(s).Done(id, 13)
+	poll(61*ms, 70*ms)
+	if x := s.asks.list; len(x) != 1 || x[0].first != 7 || x[0].last != 12 {
+		t.Errorf("requests %+v for 7..12", x)
 	}
 }
 

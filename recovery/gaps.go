@@ -22,15 +22,20 @@ type gap struct {
 	first, last uint64
 	since       wire.Nanos // when it was found
 	due         wire.Nanos // when to ask for it; never while lines are waited for
-	ask         uint32     // the request that is to fill it, 0 none
 	tries       int        // what was spent on it, in quarters of an attempt
 	gone        uint64     // servers that do not have it, a bit each
 	counted     bool       // in Stats.Gaps
 	asked       bool       // at least once
+	followed    bool       // a follow is to bring it
 	lost        Cause      // given up: a Lost event when its turn comes
 }
 
 func (x *gap) messages() uint64 { return x.last - x.first + 1 }
+
+// fresh reports whether nothing was done with x yet.
+func (x *gap) fresh() bool {
+	return !x.asked && !x.followed && x.tries == 0 && x.gone == 0 && x.lost == 0
+}
 
 // charge adds to what was spent on x, and gives it up when that is too much.
 func (x *gap) charge(cost, attempts int, cause Cause) {
@@ -50,11 +55,11 @@ func newGaps() gaps { return gaps{make([]gap, 0, maxGaps+spareGaps)} }
 func (g *gaps) full() bool { return len(g.list) >= maxGaps }
 
 // append notices first..last, behind all others. It reports false when the list is
-// full. A neighbour that nobody has asked for grows instead.
+// full. A neighbour with which nothing was done yet grows instead.
 func (g *gaps) append(first, last uint64, now wire.Nanos) bool {
 	if n := len(g.list); n > 0 {
 		t := &g.list[n-1]
-		if t.last+1 == first && t.ask == 0 && t.tries == 0 && t.lost == 0 {
+		if t.last+1 == first && t.fresh() {
 			t.last = last
 			return true
 		}
@@ -70,7 +75,7 @@ func (g *gaps) append(first, last uint64, now wire.Nanos) bool {
 // of them grows, over what is held in between.
 func (g *gaps) prepend(first, last uint64, now wire.Nanos) {
 	if len(g.list) == cap(g.list) {
-		g.list[0].first, g.list[0].ask, g.list[0].due = first, 0, now
+		g.list[0].first, g.list[0].followed, g.list[0].due = first, false, now
 		return
 	}
 	g.list = slices.Insert(g.list, 0, gap{first: first, last: last, since: now, due: now})
@@ -131,20 +136,29 @@ func (g *gaps) fill(first, last uint64) bool {
 	return true
 }
 
-// each calls f with every gap inside first..last, splitting those at its ends
-// where there is room.
-func (g *gaps) each(first, last uint64, f func(x *gap)) {
+// touching gives the gaps that hold any of first..last, lent until the next call. Those
+// at its ends are split there; without room they hold more.
+func (g *gaps) touching(first, last uint64) []gap {
 	i := g.find(first)
-	if i < len(g.list) && g.list[i].first < first {
-		if !g.split(i, first-1) {
-			return
-		}
+	if i < len(g.list) && g.list[i].first < first && g.split(i, first-1) {
 		i++
 	}
-	for ; i < len(g.list) && g.list[i].first <= last; i++ {
-		if g.list[i].last > last && !g.split(i, last) {
-			return
+	n := i
+	for n < len(g.list) && g.list[n].first <= last {
+		n++
+	}
+	if n > i && g.list[n-1].last > last {
+		g.split(n-1, last)
+	}
+	return g.list[i:n]
+}
+
+// each calls f with every gap inside first..last, those that hold more left out.
+func (g *gaps) each(first, last uint64, f func(x *gap)) {
+	list := g.touching(first, last)
+	for i := range list {
+		if x := &list[i]; x.first >= first && x.last <= last {
+			f(x)
 		}
-		f(&g.list[i])
 	}
 }

@@ -44,7 +44,7 @@ func (s *Stream) oppose(first, last uint64, now wire.Nanos) {
 // lose gives up what is missing of first..last. It is declared when its turn comes.
 func (s *Stream) lose(first, last uint64, cause Cause, now wire.Nanos) {
 	s.gaps.each(first, last, func(x *gap) {
-		x.lost, x.ask = cause, 0
+		x.lost = cause
 		if !x.counted {
 			x.counted = true
 			s.stats.Gaps++

@@ -116,7 +116,7 @@ func (s *Subscriber) tcpGaps(now wire.Nanos) wire.Nanos {
 		s.leave(now)
 	}
 	for i := range s.stream.gaps.list {
-		if x := &s.stream.gaps.list[i]; x.lost == 0 && x.gone == 0 && x.ask == 0 && s.conn.phase == up && s.follow != 0 {
+		if x := &s.stream.gaps.list[i]; x.lost == 0 && x.gone == 0 && !x.followed && s.conn.phase == up && s.follow != 0 {
 			s.stream.forget(now)
 			s.drop(true, now)
 			s.elsewhere(0, now)
@@ -149,7 +149,7 @@ func (s *Subscriber) leap(p wire.Packet) {
 		return
 	}
 	x := &t.gaps.list[0]
-	s.leapt = s.leapt || x.first == t.next && x.ask == s.follow && x.lost == 0 && x.gone>>s.conn.server&1 == 0
+	s.leapt = s.leapt || x.first == t.next && x.followed && x.lost == 0 && x.gone>>s.conn.server&1 == 0
 }
 
 // leave follows elsewhere after a leap, which counts as a whole attempt.

@@ -60,6 +60,7 @@ type rig struct {
 	t       *testing.T
 	now     wire.Nanos
 	market  *market
+	frozen  *market
 	saved   map[uint64]wire.Packet // by first sequence, the newest
 	servers []*server
 	sub     *Subscriber
@@ -116,7 +117,9 @@ func (r *rig) command(args []string) {
 	case "freeze": // from now on the server gets nothing new
 		m := *r.market
 		m.packets, m.cuts = slices.Clone(m.packets), slices.Clone(m.cuts)
-		r.servers[r.number(args[0])] = newServer(&m, retransmit.DefaultLimits())
+		r.servers[r.number(args[0])], r.frozen = newServer(&m, retransmit.DefaultLimits()), &m
+	case "thaw": // the one frozen last gets all that it missed
+		*r.frozen = *r.market
 	case "down", "up", "mute":
 		s := r.servers[r.number(args[0])]
 		s.down, s.mute = cmd == "down", cmd == "mute"

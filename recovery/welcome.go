@@ -238,7 +238,7 @@ func (s *Subscriber) pursue(now wire.Nanos) wire.Nanos {
 	}
 	s.follow = id
 	for i := range s.stream.gaps.list {
-		s.stream.gaps.list[i].ask = id // it brings them
+		s.stream.gaps.list[i].followed = true
 	}
 	return never
 }

@@ -1,10 +1,6 @@
 package main
 
-import (
-	"encoding/binary"
-
-	"github.com/tapecast/tapecast/recovery/retransmit"
-)
+import "encoding/binary"
 
 // dialogue follows what a receiver and its server say on one connection, frame by
 // frame and apart from the production code: no range is asked for twice at a time.
@@ -13,12 +9,8 @@ type dialogue struct {
 	open    map[uint32]ask
 }
 
-// ask is a range under way, and the epoch in which it was asked for: what an epoch
-// leaves missing is asked for anew.
-type ask struct {
-	first, last uint64
-	epoch       uint32
-}
+// ask is a range under way.
+type ask struct{ first, last uint64 }
 
 // said takes bytes that the receiver sent.
 func (d *dialogue) said(r *receiver, b []byte) {
@@ -27,12 +19,12 @@ func (d *dialogue) said(r *receiver, b []byte) {
 		if f[8] != frameRange {
 			return
 		}
-		a := ask{binary.LittleEndian.Uint64(f[frameHead:]), binary.LittleEndian.Uint64(f[frameHead+8:]), r.sub.Position().Epoch}
+		a := ask{binary.LittleEndian.Uint64(f[frameHead:]), binary.LittleEndian.Uint64(f[frameHead+8:])}
 		if a.last == 0 {
 			return // a follow
 		}
 		for _, x := range d.open {
-			if x.first <= a.last && a.first <= x.last && x.epoch == a.epoch {
+			if x.first <= a.last && a.first <= x.last {
 				r.w.fail("I13 one request for a gap: %s asks for %d..%d while %d..%d is under way", r.label, a.first, a.last, x.first, x.last)
 			}
 		}
@@ -47,27 +39,10 @@ func (d *dialogue) said(r *receiver, b []byte) {
 func (d *dialogue) heard(b []byte) {
 	d.in = append(d.in, b...)
 	d.in = frames(d.in, func(f []byte) {
-		id := binary.LittleEndian.Uint32(f[12:])
-		switch f[8] {
-		case frameRefusal:
-			if c := retransmit.Code(f[frameHead]); c == retransmit.CodeAhead || c == retransmit.CodeEnded {
-				d.nothingFrom(d.open[id].first)
-			}
-			delete(d.open, id)
-		case frameDone:
-			delete(d.open, id)
+		if f[8] == frameRefusal || f[8] == frameDone {
+			delete(d.open, binary.LittleEndian.Uint32(f[12:]))
 		}
 	})
-}
-
-// nothingFrom forgets what was asked for behind a range that does not exist yet: the
-// receiver does, and asks again once it hears of it.
-func (d *dialogue) nothingFrom(first uint64) {
-	for id, x := range d.open {
-		if x.first >= first {
-			delete(d.open, id)
-		}
-	}
 }
 
 // frames calls f with every whole frame in b, and returns what is left.
