@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"runtime"
+	"runtime/metrics"
 	"strconv"
 )
 
@@ -20,6 +21,14 @@ func ReadMemory() Memory {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return Memory{Mallocs: m.Mallocs, Bytes: m.TotalAlloc, Collections: m.NumGC, Resident: resident()}
+}
+
+// Allocated is how many bytes this process took from the heap so far, whatever became of
+// them. Unlike ReadMemory it stops nothing.
+func Allocated() uint64 {
+	s := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(s)
+	return s[0].Value.Uint64()
 }
 
 // resident is the high-water mark of this process's memory. The kernel's other one,

@@ -46,7 +46,8 @@ type Status struct {
 	Repaired  uint64     `json:"repaired"` // messages sent over TCP
 	Ended     bool       `json:"ended"`
 
-	Goroutines int `json:"goroutines"`
+	Goroutines int    `json:"goroutines"`
+	Allocated  uint64 `json:"allocated_bytes"` // since the start, in use and garbage
 
 	Clock *keeper.Status `json:"clock"`
 }

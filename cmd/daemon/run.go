@@ -167,7 +167,7 @@ func (d *Daemon) status() Status {
 		Now: d.clock.Now(), Next: next, Durable: d.history.Durable(), Written: d.history.Written(),
 		Journal: journalWord(wire.JournalState(d.live.journal.Load())), Receivers: s.Connections,
 		Requests: s.Requests, Repaired: s.Messages, Ended: d.live.ended.Load(),
-		Goroutines: runtime.NumGoroutine(), Clock: d.keeper.Status(),
+		Goroutines: runtime.NumGoroutine(), Allocated: Allocated(), Clock: d.keeper.Status(),
 	}
 }
 

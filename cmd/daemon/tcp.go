@@ -16,6 +16,7 @@ import (
 
 const (
 	produceSize = 256 << 10 // bytes that one Produce may give
+	kept        = 16        // buffers for that, beside those in use
 	receiveSize = 4 << 10   // bytes that one read takes
 	writeLimit  = 10 * time.Second
 	writeSize   = 64 << 10 // bytes of one write, after which others that wait have their turn
@@ -29,7 +30,7 @@ const (
 type shell struct {
 	server  *retransmit.Server
 	clock   clock.Clock
-	buffers sync.Pool // of *[]byte, produceSize long: as many as there are connections with something to send
+	buffers stock
 	copies  gate
 	writers writers
 	limit   time.Duration // a peer that takes nothing for so long is dropped
@@ -37,10 +38,27 @@ type shell struct {
 }
 
 func newShell(server *retransmit.Server, c clock.Clock) *shell {
-	return &shell{server: server, clock: c, copies: make(gate, half()), writers: newWriters(), limit: writeLimit, buffers: sync.Pool{New: func() any {
-		b := make([]byte, produceSize)
-		return &b
-	}}}
+	return &shell{server: server, clock: c, copies: make(gate, half()), writers: newWriters(), limit: writeLimit, buffers: make(stock, kept)}
+}
+
+// stock is buffers of produceSize bytes that nobody uses: at most kept of them. A sync.Pool
+// would have some for each processor.
+type stock chan []byte
+
+func (s stock) take() []byte {
+	select {
+	case b := <-s:
+		return b
+	default:
+		return make([]byte, produceSize)
+	}
+}
+
+func (s stock) give(b []byte) {
+	select {
+	case s <- b:
+	default: // a herd has gone
+	}
 }
 
 // serve accepts until ctx ends, then closes every connection and waits for them.
@@ -131,7 +149,7 @@ type connection struct {
 	session *retransmit.Session
 
 	out    sync.Mutex // held from asking the session for bytes until the socket has them, or rest does
-	buffer *[]byte    // nil while rest is empty
+	buffer []byte     // nil while rest is empty
 	rest   []byte     // of buffer: produced, and not taken by the socket
 }
 
@@ -244,9 +262,9 @@ func (c *connection) produce() (wait time.Duration, err error) {
 
 // fill asks the session for a buffer full, which is rest then.
 func (c *connection) fill() (n int, wait time.Duration, err error) {
-	c.buffer = c.shell.buffers.Get().(*[]byte)
-	n, wait, err = c.next(*c.buffer)
-	c.rest = (*c.buffer)[:n]
+	c.buffer = c.shell.buffers.take()
+	n, wait, err = c.next(c.buffer)
+	c.rest = c.buffer[:n]
 	c.spend(0)
 	return n, wait, err
 }
@@ -254,7 +272,7 @@ func (c *connection) fill() (n int, wait time.Duration, err error) {
 // spend takes n bytes off rest, and gives its buffer back with the last one.
 func (c *connection) spend(n int) {
 	if c.rest = c.rest[n:]; len(c.rest) == 0 {
-		c.shell.buffers.Put(c.buffer)
+		c.shell.buffers.give(c.buffer)
 		c.rest, c.buffer = nil, nil
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tapecast/tapecast/cmd/daemon"
 	"github.com/tapecast/tapecast/cmd/tapecast/internal/tally"
 	"github.com/tapecast/tapecast/feed/text"
 	"github.com/tapecast/tapecast/feed/wire"
@@ -26,8 +27,9 @@ type listenStatus struct {
 	Kernel    uint64           `json:"kernel_drops"`
 	Clock     *clockSaid       `json:"clock"`
 	Running   int              `json:"goroutines"`
-	Latency   *tally.Quantiles `json:"latency_ns"` // since the start
-	Latest    string           `json:"latest"`     // the newest message, as --print shows it
+	Allocated uint64           `json:"allocated_bytes"` // since the start, in use and garbage
+	Latency   *tally.Quantiles `json:"latency_ns"`      // since the start
+	Latest    string           `json:"latest"`          // the newest message, as --print shows it
 }
 
 // counted is when how many messages had come.
@@ -42,7 +44,7 @@ func (l *listener) status(now time.Time) {
 	st := l.sub.Stats()
 	s.Now, s.State, s.Last, s.Messages = now.UnixNano(), l.tally.State().String(), l.tally.Last(), l.tally.Messages()
 	s.Repaired, s.Gaps, s.Requests, s.Lost, s.Kernel = st.Repaired, st.Gaps, st.Requests, st.Lost, st.KernelDrops
-	s.Running = runtime.NumGoroutine()
+	s.Running, s.Allocated = runtime.NumGoroutine(), daemon.Allocated()
 	if d := now.Sub(l.before.at); d > 0 {
 		s.PerSecond = uint64(float64(s.Messages-l.before.messages) / d.Seconds())
 	}

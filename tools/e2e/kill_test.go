@@ -15,12 +15,14 @@ import (
 	"github.com/tapecast/tapecast/sequencer/journal"
 )
 
-// status is what a receiver said of itself last.
+// status is what a receiver said of itself last, or serve.
 type status struct {
 	Event, State string
-	Now          int64 // ns UTC
-	Last         uint64
+	Now          int64  // ns UTC
+	Last         uint64 // of a receiver
+	Next         uint64 // of serve
 	Goroutines   int
+	Allocated    uint64 `json:"allocated_bytes"`
 }
 
 func (p *proc) status() (s status) {

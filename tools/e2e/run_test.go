@@ -174,31 +174,30 @@ type span struct {
 
 // summary is the last line of stdout under --json.
 type summary struct {
-	Session        string  `json:"session"`
-	Epoch          uint32  `json:"epoch"`
-	First          uint64  `json:"first"`
-	Last           uint64  `json:"last"`
-	Messages       uint64  `json:"messages"`
-	Chain          string  `json:"chain"`
-	Journal        string  `json:"journal"`
-	Delivered      uint64  `json:"delivered"`
-	Repaired       uint64  `json:"repaired"`
-	Duplicates     uint64  `json:"duplicates"`
-	Bad            uint64  `json:"bad_datagrams"`
-	Reordered      uint64  `json:"reordered"`
-	Lost           []span  `json:"lost"`
-	Orphaned       []span  `json:"orphaned"`
-	Orphans        uint64  `json:"orphaned_messages"`
-	Requests       uint64  `json:"requests"`
-	Gaps           uint64  `json:"gaps"`
-	KernelDrops    uint64  `json:"kernel_drops"`
-	Receive        string  `json:"receive_method"`
-	Collections    uint32  `json:"collections"`
-	AllocatedBytes int64   `json:"allocated_bytes"`
-	Resident       int64   `json:"resident_bytes"`
-	Rate           float64 `json:"messages_per_second"`
-	Packets        uint64  `json:"packets"` // of serve: sent; of listen: delivered
-	Lines          []struct {
+	Session     string  `json:"session"`
+	Epoch       uint32  `json:"epoch"`
+	First       uint64  `json:"first"`
+	Last        uint64  `json:"last"`
+	Messages    uint64  `json:"messages"`
+	Chain       string  `json:"chain"`
+	Journal     string  `json:"journal"`
+	Delivered   uint64  `json:"delivered"`
+	Repaired    uint64  `json:"repaired"`
+	Duplicates  uint64  `json:"duplicates"`
+	Bad         uint64  `json:"bad_datagrams"`
+	Reordered   uint64  `json:"reordered"`
+	Lost        []span  `json:"lost"`
+	Orphaned    []span  `json:"orphaned"`
+	Orphans     uint64  `json:"orphaned_messages"`
+	Requests    uint64  `json:"requests"`
+	Gaps        uint64  `json:"gaps"`
+	KernelDrops uint64  `json:"kernel_drops"`
+	Receive     string  `json:"receive_method"`
+	Collections uint32  `json:"collections"`
+	Resident    int64   `json:"resident_bytes"`
+	Rate        float64 `json:"messages_per_second"`
+	Packets     uint64  `json:"packets"` // of serve: sent; of listen: delivered
+	Lines       []struct {
 		Line    string `json:"line"`
 		Packets uint64 `json:"packets"`
 		First   uint64 `json:"first"`
