@@ -69,16 +69,10 @@ func (p *poller) open(how Wait) error {
 		p.fds[i].Fd = -1
 	}
 	p.watch(slotStop, fd, unix.POLLIN)
-	p.punctual(1)
-	return nil
-}
-
-// punctual says how many ns later than asked the kernel may end a wait of the calling
-// thread; 0 is what it had at its start, 50,000 mostly: half of the grace of a gap.
-func (p *poller) punctual(slack uintptr) {
-	if p.how == WaitBlock {
-		_ = unix.Prctl(unix.PR_SET_TIMERSLACK, slack, 0, 0, 0) // without it repairs begin later
+	if how == WaitBlock {
+		Urgent(true)
 	}
+	return nil
 }
 
 func (p *poller) watch(slot, fd int, events int16) {
@@ -121,6 +115,8 @@ func (p *poller) ready(slot int) bool {
 }
 
 func (p *poller) close() {
-	p.punctual(0)
+	if p.how == WaitBlock {
+		Urgent(false)
+	}
 	unix.Close(int(p.fds[slotStop].Fd))
 }

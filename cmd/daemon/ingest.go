@@ -64,6 +64,10 @@ func (in *ingest) run() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	defer close(in.finished)
+	if in.daemon.cfg.Wait == Block { // one that never sleeps is not woken up
+		multicast.Urgent(true)
+		defer multicast.Urgent(false)
+	}
 	in.doze = dozer()
 	for {
 		now, c := in.daemon.clock.Read()
