@@ -92,12 +92,16 @@ func stampedeOf(all []*client, s *stampede) error {
 	return err
 }
 
+// readSize is small, for a processor is the kernel's while it copies so much; on a host
+// of its own no client takes one from the daemon.
+const readSize = 32 << 10
+
 func dial(server string) (*client, error) {
 	conn, err := net.Dial("tcp", server)
 	if err != nil {
 		return nil, err
 	}
-	c := &client{conn: conn, buf: make([]byte, 256<<10)}
+	c := &client{conn: conn, buf: make([]byte, readSize)}
 	c.proto = retransmit.NewClient(retransmit.ClientConfig{Login: retransmit.Login{Channel: retransmit.AnyChannel}}, now())
 	for !c.proto.Ready() {
 		if err := c.turn(); err != nil {

@@ -19,7 +19,8 @@ const (
 	kept        = 16        // buffers for that, beside those in use
 	receiveSize = 4 << 10   // bytes that one read takes
 	writeLimit  = 10 * time.Second
-	writeSize   = 64 << 10 // bytes of one write, after which others that wait have their turn
+	turnSize    = 64 << 10 // bytes after which others that wait have their turn
+	writeSize   = 16 << 10 // bytes of one write: the kernel may let nobody else on the processor meanwhile
 	promptSize  = 16 << 10 // bytes of an answer that the reader gives by itself
 	acceptPause = 20 * time.Millisecond
 	spare       = 32 // descriptors that connections leave to the journal: its segments, and blocks read for repair

@@ -101,14 +101,14 @@ func (d *debt) after(took time.Duration, crowded bool) time.Duration {
 }
 
 // write writes b to fd, a socket that does not block, in its turn: all of it, or as
-// much as there is room for (EAGAIN), or a piece while others wait. n counts either way.
+// much as there is room for (EAGAIN), or a turn's worth while others wait. n counts either way.
 func (w writers) write(fd int, b []byte) (n int, err error) {
 	done := make(chan struct{})
 	w.waiting.Add(1)
 	w.turns <- func() bool {
 		w.waiting.Add(-1)
 		defer close(done)
-		for n < len(b) && err == nil && (n == 0 || w.waiting.Load() == 0) {
+		for n < len(b) && err == nil && (n < turnSize || w.waiting.Load() == 0) {
 			var k int
 			if k, err = unix.Write(fd, b[n:min(n+writeSize, len(b))]); err == unix.EINTR {
 				k, err = 0, nil
