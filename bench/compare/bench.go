@@ -78,8 +78,8 @@ type candidate struct {
 	run  func(ctx context.Context, r *rig.Run) error
 }
 
-// longest is how long one run may take.
-const longest = 2 * time.Minute
+// longest is how long one candidate may take in a turn, down all its rates.
+func (b *bench) longest() time.Duration { return pick(b, 2*time.Minute, 10*time.Minute) }
 
 // compare runs all candidates, turn by turn, and tells of each run.
 func (b *bench) compare(turns int, cs []candidate) (rs rig.Runs) {
@@ -92,7 +92,7 @@ func (b *bench) compare(turns int, cs []candidate) (rs rig.Runs) {
 				continue
 			}
 			r := rig.Run{Name: c.name, Turn: turn}
-			ctx, cancel := context.WithTimeout(b.ctx, longest)
+			ctx, cancel := context.WithTimeout(b.ctx, b.longest())
 			if err := c.run(ctx, &r); err != nil {
 				r.Fail("%v", err)
 			}

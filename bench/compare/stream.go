@@ -75,6 +75,7 @@ func (b *bench) pathStream(ctx context.Context, r *rig.Run, serve path.Serve, li
 	r.Set("journal_lag", s.Lag)
 	r.Set("journal_behind", float64(s.Behind))
 	r.Set("sender_ns", float64(s.CPU)/float64(max(s.Messages, 1)))
+	r.Set("sender_own_ns", float64(s.User)/float64(max(s.Messages, 1)))
 	r.Set("packets", float64(s.Packets))
 	r.Set("sends", float64(s.Sends))
 	if s.Late > late {

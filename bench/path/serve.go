@@ -28,7 +28,8 @@ type Served struct {
 	Behind    uint64  `json:"journal_behind"`
 	Journal   string  `json:"journal"` // its state at the end
 	Warned    string  `json:"warned"`
-	CPU       int64   `json:"cpu_ns"` // of the loop, while it published
+	CPU       int64   `json:"cpu_ns"`  // of the loop, while it published
+	User      int64   `json:"user_ns"` // of it outside the kernel
 	Switches  int64   `json:"switches"`
 	Packets   uint64  `json:"packets"`
 	Sends     uint64  `json:"sends"` // system calls, on all lines
@@ -96,7 +97,7 @@ func serve(ctx context.Context, part *rig.Part) (any, error) {
 	}
 	out := Served{
 		Messages: l.sent, Late: l.late, Lag: float64(l.caught.Load()-l.ended) / 1e9, Behind: l.behind, Journal: s.Journal,
-		Warned: l.warned, CPU: l.cost.CPU, Switches: l.cost.Switches, Packets: s.Packets, SendFails: s.SendFails,
+		Warned: l.warned, CPU: l.cost.CPU, User: l.cost.User, Switches: l.cost.Switches, Packets: s.Packets, SendFails: s.SendFails,
 		Method: s.Method, Chain: s.Chain, Memory: rig.PeakMemory(),
 	}
 	for _, line := range s.Lines {

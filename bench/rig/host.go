@@ -93,6 +93,7 @@ func Pin(cpu int) {
 // Cost is what a process or a thread has taken.
 type Cost struct {
 	CPU      int64 // ns, user and system
+	User     int64 // ns of it outside the kernel
 	Switches int64 // of context, involuntary
 }
 
@@ -107,11 +108,13 @@ func cost(who int) Cost {
 	if unix.Getrusage(who, &r) != nil {
 		return Cost{}
 	}
-	return Cost{CPU: r.Utime.Nano() + r.Stime.Nano(), Switches: r.Nivcsw}
+	return Cost{CPU: r.Utime.Nano() + r.Stime.Nano(), User: r.Utime.Nano(), Switches: r.Nivcsw}
 }
 
 // Sub is what was taken since before.
-func (c Cost) Sub(before Cost) Cost { return Cost{c.CPU - before.CPU, c.Switches - before.Switches} }
+func (c Cost) Sub(before Cost) Cost {
+	return Cost{c.CPU - before.CPU, c.User - before.User, c.Switches - before.Switches}
+}
 
 // Collections is how many garbage collections this process has run, and how many
 // objects it has allocated.
