@@ -60,10 +60,10 @@ func (a *answers) Unavailable(id uint32, first, last uint64, _ retransmit.Cause)
 // gone marks first..last as gone at this server. What is gone where the stream is to
 // begin may have defined instruments: they are asked for, as at a later start.
 func (s *Subscriber) gone(first, last uint64) {
-	t, d := s.stream, &s.definitions
+	t := s.stream
 	fresh := !t.begun || t.stats.Delivered == 0 && s.cfg.Resume == nil // whatever was lost before
-	if fresh && first <= t.next && t.next <= last && (last > d.asOf || t.epoch != d.epoch) {
-		d.needed, t.shut = true, true
+	if fresh && first <= t.next && t.next <= last && last > t.asOf {
+		t.undefine(s.now)
 	}
 	s.stream.gaps.each(first, last, func(x *gap) {
 		x.gone |= 1 << s.conn.server

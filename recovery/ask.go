@@ -283,7 +283,7 @@ func (s *Subscriber) speculate(now wire.Nanos) {
 func (s *Subscriber) giveUp(now wire.Nanos) {
 	for i := range s.stream.gaps.list {
 		x := &s.stream.gaps.list[i]
-		if x.lost == 0 && x.due <= now && !s.asks.covers(x.first, x.last) && s.hopeless(x, now) {
+		if x.lost == 0 && x.due <= now && !s.asks.covers(x.first, x.last) && s.hopeless(x.since, now) {
 			s.count(x)
 			x.lost = CauseNoServer
 		}
@@ -291,12 +291,12 @@ func (s *Subscriber) giveUp(now wire.Nanos) {
 	s.stream.drain(now)
 }
 
-// hopeless reports whether nobody will fill x.
-func (s *Subscriber) hopeless(x *gap, now wire.Nanos) bool {
+// hopeless reports whether nobody will give what is missing since then.
+func (s *Subscriber) hopeless(since, now wire.Nanos) bool {
 	if len(s.cfg.Servers) == 0 {
 		return true
 	}
-	if s.conn.phase == up && !s.lags() || now < max(x.since, s.conn.lost)+s.cfg.Patience {
+	if s.conn.phase == up && !s.lags() || now < max(since, s.conn.lost)+s.cfg.Patience {
 		return false
 	}
 	return s.stream.lines[0].alive || s.stream.lines[1].alive

@@ -245,7 +245,7 @@ func (s *Subscriber) lags() bool { return s.conn.epoch < s.stream.epoch }
 // useless reports whether what is missing first must be asked for elsewhere.
 func (s *Subscriber) useless() bool {
 	list := s.stream.gaps.list
-	if len(s.cfg.Servers) > 1 && (s.conn.behind || s.lags() && (len(list) > 0 || s.tcp)) {
+	if len(s.cfg.Servers) > 1 && (s.conn.behind || s.lags() && (len(list) > 0 || s.tcp || s.stream.shut)) {
 		return true
 	}
 	return len(list) > 0 && list[0].lost == 0 && list[0].gone>>s.conn.server&1 != 0

@@ -52,7 +52,9 @@
 // messages past the cut had been. An epoch that is heard of otherwise makes the
 // Subscriber log in again, which tells the lowest cut above the epoch that it knows:
 // until all servers deny it, or Config.Patience has passed, no end is believed.
-// Packets of a lower epoch past a cut are refused. Without a server, or with none but
+// Packets of a lower epoch past a cut are refused. Definitions as of a sequence past it
+// count no more: they are asked for again before anything is delivered, for at most
+// Config.Patience while no server of that epoch answers and lines live. Without a server, or with none but
 // relays that began in a later epoch, after epochs of which nothing arrived, the cut is
 // a guess from what was seen, with an alert.
 //

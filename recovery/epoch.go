@@ -76,6 +76,9 @@ func (s *Stream) doubt(now wire.Nanos) {
 // fences about those between.
 func (s *Stream) enter(epoch uint32, cut, chain uint64, now wire.Nanos) {
 	s.fences.add(s.epoch+1, cut)
+	if cut < s.asOf {
+		s.undefine(now) // they may be void, and others missing that they replaced
+	}
 	known := s.epoch
 	s.epoch = epoch
 	if s.wants <= epoch {

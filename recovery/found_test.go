@@ -126,6 +126,7 @@ func TestResumeIsLiveWhereItGoesOn(t *testing.T) {
 	if at, _ := s.State(); at != StateJoining {
 		t.Errorf("%v before the definitions", at)
 	}
+	s.definitions.epoch = m.epoch
 	s.defined(st.Next - 1)
 	s.updateState(4)
 	if at, _ := s.State(); at != StateLive {
@@ -182,11 +183,11 @@ func TestGoneDefinitions(t *testing.T) {
 	s.conn.phase, s.conn.epoch = up, a.Epoch()
 	s.stream.Put(b, LineA, 0, 1)
 	(*answers)(s).Unavailable(1, 1, 5, retransmit.CauseGone)
-	if rec.total+s.stats.Lost != 0 || !s.definitions.needed {
+	if rec.total+s.stats.Lost != 0 || !s.stream.shut {
 		t.Fatalf("%d delivered, %d lost, before definitions", rec.total, s.stats.Lost)
 	}
 	for i, asOf := range []uint64{3, 5} {
-		s.definitions.id = uint32(i + 1)
+		s.definitions.id, s.definitions.epoch = uint32(i+1), a.Epoch()
 		(*answers)(s).Done(s.definitions.id, asOf)
 		if got := s.stats.Lost + rec.total; (got == 6) != (asOf == 5) {
 			t.Errorf("%d lost and delivered with definitions as of %d", got, asOf)
@@ -197,19 +198,59 @@ func TestGoneDefinitions(t *testing.T) {
 // So does who has only lost so far, before an epoch that goes on from before that.
 func TestGoneDefinitionsAgain(t *testing.T) {
 	s, rec, m := newFound(t, Config{Servers: []string{"one"}})
+	s.now, s.stream.next, s.stream.edge, s.stream.epoch = 1, 10, 10, m.epoch
+	s.stream.begun, s.stream.asOf, s.stats.Lost, s.stats.First = true, 9, 9, 1
+	m.restart(0)
 	a := m.publish(3)
-	s.now, s.stream.next, s.stream.edge, s.stream.epoch = 1, 1, 1, a.Epoch()
-	s.conn.phase, s.conn.epoch, s.stream.begun = up, a.Epoch(), true
-	s.definitions.asOf, s.definitions.epoch = 9, a.Epoch()-1
+	s.stream.enter(a.Epoch(), 0, a.Chain(), 1)
+	s.conn.phase, s.conn.epoch, s.stats.Lost = up, a.Epoch(), 0
 	s.stream.Put(m.publish(1), LineA, 0, 1)
 	(*answers)(s).Unavailable(1, 1, 3, retransmit.CauseGone)
-	if rec.total+s.stats.Lost != 0 || !s.definitions.needed {
+	if rec.total+s.stats.Lost != 0 || !s.stream.shut {
 		t.Fatalf("%d delivered, %d lost, with definitions of the epoch before", rec.total, s.stats.Lost)
 	}
-	s.definitions.id = 1
+	s.definitions.id, s.definitions.epoch = 1, a.Epoch()
 	(*answers)(s).Done(1, 4)
 	if rec.total != 1 || s.stats.Lost != 3 {
 		t.Errorf("%d delivered, %d lost, after definitions", rec.total, s.stats.Lost)
+	}
+}
+
+// Definitions as of a sequence that an epoch cuts may be void, and those that they replaced
+// are missing: before anything of that epoch is delivered they are asked for again, of a
+// server that knows it, and where there is none for Config.Patience that is said.
+func TestDefinitionsOfACutEpoch(t *testing.T) {
+	for _, answered := range []bool{true, false} {
+		s, rec, m := newFound(t, Config{Servers: []string{"one"}})
+		s.now, s.stream.next, s.stream.edge, s.stream.epoch = ms, 4, 4, m.epoch
+		s.stream.shut, s.definitions.id, s.definitions.epoch = true, 1, m.epoch
+		s.conn.phase, s.conn.epoch = up, m.epoch
+		if (*answers)(s).Done(1, 9); s.stream.shut {
+			t.Fatal("still waits for definitions")
+		}
+		s.definitions.id, s.definitions.epoch = 2, m.epoch // as if it had not come yet
+		m.restart(2)
+		a := m.publish(6)
+		s.stream.enter(a.Epoch(), 2, a.Chain(), ms)
+		s.Datagram(0, a, 0, ms)
+		if (*answers)(s).Done(2, 9); rec.total != 0 || !s.stream.shut {
+			t.Fatalf("%d delivered with definitions of the epoch before", rec.total)
+		}
+		if s.define(ms); s.definitions.id != 0 {
+			t.Error("asks a server that does not know the epoch")
+		}
+		if answered {
+			s.definitions.id, s.definitions.epoch, s.conn.epoch = 3, a.Epoch(), a.Epoch()
+			(*answers)(s).Done(3, 8)
+		}
+		s.Datagram(0, m.control(wire.TypeHeartbeat), 0, s.cfg.Patience)
+		for _, now := range []wire.Nanos{ms + s.cfg.Patience - 1, ms + s.cfg.Patience} {
+			s.now = now
+			s.define(now)
+			if want := answered || now > s.cfg.Patience+ms-1; (rec.total != 0) != want {
+				t.Errorf("answered %v: %d delivered after %v", answered, rec.total, now.Duration())
+			}
+		}
 	}
 }
 
@@ -219,19 +260,19 @@ func TestDefinitionsBehindTheEnd(t *testing.T) {
 	s, rec, m := newFound(t, Config{Servers: []string{"one"}})
 	a := m.publish(5)
 	s.now, s.stream.next, s.stream.edge, s.stream.epoch = 1, 6, 6, a.Epoch()
-	s.stream.shut, s.definitions.needed, s.definitions.id = true, true, 1
+	s.stream.shut, s.definitions.id, s.definitions.epoch = true, 1, a.Epoch()
 	s.stream.Put(m.publish(2), LineA, 0, 1)
 	s.stream.close(7, m.chain, 1)
 	(*answers)(s).Done(1, 3)
 	if rec.total != 0 || !s.stream.shut {
 		t.Fatalf("%d delivered with definitions as of 3", rec.total)
 	}
-	s.definitions.id = 2
+	s.definitions.id, s.definitions.epoch = 2, a.Epoch()
 	(*answers)(s).Done(2, 5)
 	if rec.total != 2 || s.stream.shut {
 		t.Errorf("%d delivered with definitions as of 5", rec.total)
 	}
-	s.stream.next, s.stream.shut, s.definitions.needed, s.definitions.id = 9, true, true, 3
+	s.stream.next, s.stream.shut, s.definitions.id, s.definitions.epoch = 9, true, 3, a.Epoch()
 	(*answers)(s).Done(3, 3)
 	if s.stream.shut {
 		t.Error("waits for definitions of what will never come")
@@ -244,7 +285,7 @@ func TestDamagedDefinitions(t *testing.T) {
 	s, rec, m := newFound(t, Config{Servers: []string{"one"}, Attempts: 2})
 	p := m.publish(1)
 	s.now, s.stream.next, s.stream.edge, s.stream.epoch = 1, 2, 2, p.Epoch()
-	s.conn.phase, s.stream.shut, s.definitions.needed, s.definitions.id = up, true, true, 7
+	s.conn.phase, s.stream.shut, s.definitions.id, s.definitions.epoch = up, true, 7, p.Epoch()
 	snapshot := append([]byte(nil), p...)
 	snapshot[len(snapshot)-1] ^= 1
 	a := (*answers)(s)
@@ -253,7 +294,7 @@ func TestDamagedDefinitions(t *testing.T) {
 	if !s.stream.shut || s.definitions.id != 0 || s.definitions.retry != 1+s.cfg.RetryMin || len(rec.bad) != 0 {
 		t.Errorf("after damage: shut %v, definitions %+v", s.stream.shut, s.definitions)
 	}
-	s.definitions.id = 8
+	s.definitions.id, s.definitions.epoch = 8, p.Epoch()
 	a.Packets(8, snapshot)
 	a.Done(8, 1)
 	if s.stream.shut || s.stats.Bad != 2 {

@@ -23,6 +23,8 @@ type Stream struct {
 	known   bool
 	begun   bool // something was delivered, or the position is a resumed one
 	shut    bool // nothing sequenced is delivered before the definitions
+	shutAt  wire.Nanos
+	asOf    uint64 // of the definitions that came: the last sequence before them; the largest: none will come; 0 none yet
 
 	win     *window
 	repeats *repeats
@@ -297,6 +299,14 @@ func (s *Stream) snapshot(d *Delivery) {
 	d.From = Snapshot
 	s.stats.Snapshots++
 	s.h.Packet(*d)
+}
+
+// undefine lets no sequenced packets through before definitions came anew.
+func (s *Stream) undefine(now wire.Nanos) {
+	if !s.shut {
+		s.shut, s.shutAt = true, now
+	}
+	s.asOf = 0
 }
 
 // open lets sequenced packets through: the definitions are there.

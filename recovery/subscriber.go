@@ -212,10 +212,10 @@ func (s *Subscriber) adopt(now wire.Nanos) wire.Nanos {
 		return at
 	}
 	behind := t.bound.epoch != 0 && t.bound.cut+1 < t.next
-	shut := t.shut
+	shut, asOf := t.shut, t.asOf
 	t.known, t.shut = false, true // no chain to go on with, unless a packet showed it
 	t.guess(fence{epoch: t.wants, cut: t.next - 1}, now)
-	t.known, t.shut = behind, shut
+	t.known, t.shut = behind, shut || t.asOf < asOf
 	t.drain(now)
 	return never
 }
@@ -263,7 +263,7 @@ func (s *Subscriber) updateState(now wire.Nanos) wire.Nanos {
 		t.turn(StateStale, CauseSilent, now)
 	case t.lossy:
 		t.turn(StateStale, CauseLoss, now)
-	case t.shut || !t.begun && (t.heard == 0 || t.edge > t.next):
+	case t.shut && s.stats.Delivered == 0 || !t.begun && (t.heard == 0 || t.edge > t.next):
 		t.turn(StateJoining, 0, now)
 	case s.repairing():
 		t.turn(StateRepairing, 0, now)
@@ -275,7 +275,7 @@ func (s *Subscriber) updateState(now wire.Nanos) wire.Nanos {
 
 // repairing reports whether a gap is asked for, or cannot be.
 func (s *Subscriber) repairing() bool {
-	if s.stream.wants != 0 || len(s.asks.list) > 0 {
+	if s.stream.wants != 0 || s.stream.shut || len(s.asks.list) > 0 {
 		return true
 	}
 	return len(s.stream.gaps.list) > 0 && s.stream.gaps.list[0].counted
@@ -284,7 +284,7 @@ func (s *Subscriber) repairing() bool {
 // Awaits reports whether the server is expected to say something soon: an answer, or
 // the stream itself. A loop that spins need not look for it all the time otherwise.
 func (s *Subscriber) Awaits() bool {
-	return len(s.cfg.Servers) > 0 && (s.tcp || s.conn.phase != up || len(s.asks.list) > 0 || s.definitions.needed)
+	return len(s.cfg.Servers) > 0 && (s.tcp || s.conn.phase != up || len(s.asks.list) > 0 || s.stream.shut)
 }
 
 // over reports whether there is nothing more to do.

@@ -8,15 +8,13 @@ import (
 )
 
 // definitions is how far a receiver is that must know all instruments before it
-// takes messages about them.
+// takes messages about them: as long as its stream is shut.
 type definitions struct {
-	needed  bool
 	id      uint32     // the request under way
+	epoch   uint32     // in which it was sent
 	retry   wire.Nanos // when to ask
 	early   bool       // they came before the stream was where it is to begin: retry is for the case that no line says when it is
 	reached wire.Nanos // when it was known to be there; 0 not yet
-	asOf    uint64     // those that came; or none will come of any sequence,
-	epoch   uint32     // in that epoch
 	torn    bool       // of those that came, some were damaged
 	spoiled int        // answers that were
 }
@@ -73,8 +71,7 @@ func (s *Subscriber) start(w *retransmit.Welcome) {
 		t.next = w.State.Next
 	}
 	t.edge = t.next
-	s.definitions.needed = t.next > 1
-	t.shut = s.definitions.needed
+	t.shut, t.shutAt = t.next > 1, s.now
 	if t.next == w.State.Next && t.next > 1 {
 		t.chain, t.known = w.State.Chain, true
 	}
@@ -88,8 +85,7 @@ func (s *Subscriber) resume(p *Position) {
 	t.session, t.next, t.edge = p.Session, p.Sequence+1, p.Sequence+1
 	t.chain, t.known, t.begun = p.Chain, p.Known, p.Sequence > 0
 	s.stats.First = t.next
-	s.definitions.needed = t.next > 1 && len(s.cfg.Servers) > 0
-	t.shut = s.definitions.needed
+	t.shut = t.next > 1 && len(s.cfg.Servers) > 0
 }
 
 // relate compares a server's state with ours. It reports false when the connection
@@ -146,14 +142,18 @@ func (s *Subscriber) succeed(w *retransmit.Welcome) bool {
 	return true
 }
 
-// define asks for the definitions, when they are needed and not under way. It
-// returns when to look again.
+// define asks for the definitions, when they are needed and not under way, a server that
+// has heard of our epoch. It returns when to look again.
 func (s *Subscriber) define(now wire.Nanos) wire.Nanos {
-	d := &s.definitions
-	if !d.needed || d.id != 0 || s.conn.phase != up {
+	d, t := &s.definitions, s.stream
+	switch {
+	case !t.shut || d.id != 0:
 		return never
-	}
-	if d.early && d.reached == 0 && (s.stream.edge > s.stream.next || s.stream.end) {
+	case s.conn.phase != up || s.lags():
+		return s.goWithout(now)
+	case t.edge <= t.next && !t.end:
+		d.reached = 0
+	case d.early && d.reached == 0:
 		d.reached, d.retry = now, now
 	}
 	if now < d.retry {
@@ -161,17 +161,34 @@ func (s *Subscriber) define(now wire.Nanos) wire.Nanos {
 	}
 	id := s.newID()
 	if s.conn.client.Definitions(id) == nil {
-		d.early, d.torn, d.id, s.asks.progress = false, false, id, now
+		d.early, d.torn, d.id, d.epoch, s.asks.progress = false, false, id, t.epoch, now
+	}
+	return never
+}
+
+// goWithout goes on without definitions where nobody will give them. It returns when to
+// look again.
+func (s *Subscriber) goWithout(now wire.Nanos) wire.Nanos {
+	if at := max(s.stream.shutAt, s.conn.lost) + s.cfg.Patience; now < at {
+		return at
+	}
+	if s.hopeless(s.stream.shutAt, now) {
+		s.undefinedFrom(1)
 	}
 	return never
 }
 
 // defined takes the end of the definitions, which are as of asOf. Where the stream is
 // to begin later, more may be defined before it does: they are asked for again. Once it
-// is there, a server that is behind has Config.Patience to come so far too.
+// is there, a server that is behind has Config.Patience to come so far too. Those of an
+// epoch that ended meanwhile are asked for again at once.
 func (s *Subscriber) defined(asOf uint64) {
 	d := &s.definitions
-	d.id, d.asOf, d.epoch = 0, asOf, s.stream.epoch
+	d.id = 0
+	if d.epoch != s.stream.epoch {
+		return
+	}
+	s.stream.asOf = max(s.stream.asOf, asOf)
 	end := d.reached + s.cfg.Patience
 	switch {
 	case d.torn:
@@ -191,7 +208,7 @@ func (s *Subscriber) defined(asOf uint64) {
 
 // open lets messages through.
 func (s *Subscriber) open() {
-	s.definitions.needed = false
+	s.definitions = definitions{}
 	s.stream.open(s.now)
 }
 
@@ -218,7 +235,7 @@ func (s *Subscriber) undefined(r retransmit.Refusal) {
 
 // undefinedFrom goes on without what was defined from first on, and says so.
 func (s *Subscriber) undefinedFrom(first uint64) {
-	s.definitions.asOf, s.definitions.epoch = math.MaxUint64, s.stream.epoch
+	s.stream.asOf = math.MaxUint64
 	s.stream.emit(Event{Kind: EventAlert, Cause: CauseUnavailable, First: first, Last: s.stream.next - 1, Now: s.now})
 	s.open()
 }

@@ -9,6 +9,8 @@ import (
 // snapshot holds definitions against what inputs submitted.
 func (v *view) snapshot(p wire.Packet) {
 	v.w.cover("snapshot delivered")
+	v.follow(0)
+	v.asOf = max(v.asOf, p.First()-1)
 	if v.defined == nil {
 		v.defined = map[uint64]bool{}
 	}
@@ -33,8 +35,9 @@ func (v *view) snapshot(p wire.Packet) {
 
 func definitionOf(input int, seq uint64) uint64 { return uint64(input)<<48 | seq }
 
-// checkDefined looks, at the first delivery, whether all instruments are known: the
-// last definition of each before first must have come.
+// checkDefined looks, at the first delivery and at the first after an epoch that cut what
+// the definitions were as of, whether all instruments are known: the last definition of
+// each before first must have come.
 func (v *view) checkDefined(first uint64) {
 	v.checked = true
 	last := map[uint32]uint64{}

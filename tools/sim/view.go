@@ -18,7 +18,8 @@ type view struct {
 	saw   seen
 	heard uint32 // the highest epoch that this process was told to exist
 
-	defined map[uint64]bool // definitions that came as a snapshot
+	defined map[uint64]bool // definitions that came as a snapshot, and hold
+	asOf    uint64          // of the newest of these: the last sequence before them
 	checked bool            // that they were all there, or need not be
 }
 
@@ -166,7 +167,9 @@ func (v *view) follow(orphans uint64) {
 	case orphans != 0 && s.next <= cut+1:
 		v.fail("I3 orphans: told from %d on, but epoch %d goes on after %d", orphans, now, cut)
 	}
-	s.epoch = now
+	if s.epoch = now; cut < v.asOf {
+		v.defined, v.asOf, v.checked = nil, 0, false // they are void, or replaced what is not
+	}
 }
 
 func (v *view) lost(e recovery.Event) {
