@@ -13,6 +13,7 @@ import (
 const (
 	diskPause   = 10 * time.Millisecond // between looks at history, in fast mode
 	strictPause = 50 * time.Microsecond // in strict mode, where receivers wait for it
+	idlePause   = time.Second           // in strict mode while there is nothing to write: the ingest loop wakes it
 )
 
 // disk is the loop that writes the journal. It owns the writer.
@@ -26,6 +27,10 @@ type disk struct {
 	end      atomic.Pointer[end] // the session is over: say so behind the last packet
 	err      error               // after finished
 	finished chan struct{}
+
+	asleep atomic.Bool   // in strict mode: nothing is to be written
+	wake   chan struct{} // of length 1
+	alarm  *time.Timer   // of the loop
 }
 
 // end is where a session is over.
@@ -34,10 +39,9 @@ type end struct{ last, chain uint64 }
 // run writes until drain is set and all is written, or the journal dies.
 func (d *disk) run() {
 	defer close(d.finished)
-	pause, doze := diskPause, dozer()
-	if d.strict {
-		pause = strictPause
-	}
+	doze := dozer()
+	d.alarm = time.NewTimer(idlePause)
+	defer d.alarm.Stop()
 	for {
 		draining, now := d.drain.Load(), d.clock.Now()
 		if d.writer.Due(now) {
@@ -57,7 +61,50 @@ func (d *disk) run() {
 			d.err = d.close()
 			return
 		}
-		doze(pause)
+		d.rest(doze)
+	}
+}
+
+// rest passes the time until there may be something to write.
+func (d *disk) rest(doze func(time.Duration)) {
+	switch {
+	case !d.strict:
+		doze(diskPause)
+	case d.pending():
+		doze(strictPause)
+	default:
+		d.sleep()
+	}
+}
+
+// pending reports whether the loop has something to do in strict mode.
+func (d *disk) pending() bool {
+	return d.drain.Load() || d.history.Durable()+1 < d.history.Next()
+}
+
+// sleep waits for nudge. It says that it does so before it looks for the last time, so that who
+// has something for it either is seen by it or sees it asleep.
+func (d *disk) sleep() {
+	d.asleep.Store(true)
+	defer d.asleep.Store(false)
+	if d.pending() {
+		return
+	}
+	d.alarm.Reset(idlePause)
+	select {
+	case <-d.wake:
+	case <-d.alarm.C:
+	}
+}
+
+// nudge wakes the loop, if it sleeps. Call it after there is something to do.
+func (d *disk) nudge() {
+	if !d.asleep.Load() {
+		return
+	}
+	select {
+	case d.wake <- struct{}{}:
+	default: // somebody did
 	}
 }
 

@@ -10,5 +10,5 @@
 // They share counters and history, nothing else. The ingest loop owns the
 // sequencer, the source and the publisher; the disk loop owns the journal's
 // writer. What a loop tells another one is an atomic: the journal's failure, the
-// end of intake.
+// end of intake; and in strict mode that there is something to write (disk.nudge).
 package daemon

@@ -97,6 +97,9 @@ func (in *ingest) turn(now wire.Nanos, c wire.Clock) bool {
 		in.seq.Flush()
 	}
 	sent := in.publish()
+	if in.strict && !in.allPublished() {
+		in.daemon.disk.nudge()
+	}
 	if p := in.seq.Control(in.control); p != nil {
 		in.one[0] = p
 		in.send(in.one[:])

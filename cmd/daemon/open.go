@@ -223,7 +223,7 @@ func (d *Daemon) openJournal() error {
 		return d.journalError("cannot be written", err)
 	}
 	d.disk = &disk{
-		writer: w, clock: d.clock, strict: d.cfg.Durability == Strict, finished: make(chan struct{}),
+		writer: w, clock: d.clock, strict: d.cfg.Durability == Strict, finished: make(chan struct{}), wake: make(chan struct{}, 1),
 		onFail: func(error) { d.ingest.journal.Store(true) },
 	}
 	return nil

@@ -118,6 +118,7 @@ func (d *Daemon) finish() error {
 			d.disk.end.Store(&end{last, chain})
 		}
 		d.disk.drain.Store(true)
+		d.disk.nudge()
 		<-d.disk.finished
 		if d.disk.err != nil {
 			return d.disk.err
