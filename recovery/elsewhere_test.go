@@ -76,12 +76,10 @@ func TestFollowerNoticesALeap(t *testing.T) {
 	s.stream.Put(c, Follow, 0, 1)
 	for n, now := 1, wire.Nanos(2); s.stats.Lost == 0; n, now = n+1, now+ms {
 		s.drop(true, now)
-		s.conn.server, s.conn.phase, s.follow = 1, up, uint32(1+n)
-		for i := range s.stream.gaps.list {
-			s.stream.gaps.list[i].followed = true // as pursue does
-		}
-		if s.tcpGaps(now); s.conn.phase != up {
-			t.Fatalf("try %d: hung up before anything came", n)
+		s.conn.server, s.conn.retry = 1, now
+		welcome(t, s, m, now)
+		if s.Poll(now); s.conn.phase != up || s.follow == 0 {
+			t.Fatalf("try %d: phase %d, follow %d before anything came", n, s.conn.phase, s.follow)
 		}
 		(*answers)(s).Packets(s.follow, append(slices.Clone([]byte(c)), d...))
 		if s.tcpGaps(now); s.conn.phase == up || n > 3 {
@@ -91,6 +89,28 @@ func TestFollowerNoticesALeap(t *testing.T) {
 	if s.stats.Lost != 2 || rec.total != 5 || s.conn.failed != 3 {
 		t.Errorf("%d lost, %d delivered, %d failed", s.stats.Lost, rec.total, s.conn.failed)
 	}
+}
+
+// welcome lets s dial a server of m, and takes it to the welcome.
+func welcome(t *testing.T, s *Subscriber, m *market, now wire.Nanos) {
+	t.Helper()
+	for a := s.Action(now); a.Kind != ActDial; a = s.Action(now) {
+		if a.Kind == ActNone {
+			t.Fatal("it does not dial")
+		}
+	}
+	s.Connected(now)
+	c, err := newServer(m, retransmit.DefaultLimits()).srv.Accept(now, "peer")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Receive(now, s.Output()); err != nil {
+		t.Fatal(err)
+	}
+	s.Sent(len(s.Output()))
+	b := make([]byte, retransmit.MinBuffer)
+	n, _ := c.Produce(now, b)
+	s.Received(b[:n], now)
 }
 
 // A server that names what it lacks of a follow, or brings it, does not leap.

@@ -59,7 +59,9 @@
 //	                 are defined before the first message; what a relay delivers, it keeps
 //	I12 bounded      outputs, windows, events; no panic
 //	I13 requests     no range is asked for twice at a time; requests for a gap are
-//	                 bounded; what is taken in a second is what the limits say
+//	                 bounded: what so many answers as are promised did not bring is asked
+//	                 for no more, and not at once, and nothing is given up before; what
+//	                 is taken in a second is what the limits say
 //	I16 liveness     when faults have stopped, everybody comes to the end; the
 //	                 heartbeats come in time
 //

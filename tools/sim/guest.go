@@ -17,6 +17,8 @@ const (
 	framePing        = 0x04
 	frameRefusal     = 0x82
 	frameData        = 0x83
+	frameDataZstd    = 0x84
+	frameUnavailable = 0x85
 	frameDone        = 0x86
 	frameHead        = 16
 )

@@ -39,6 +39,7 @@ type receiver struct {
 	began  seen // the view when this process began
 	conn   *tcpConn
 	talk   dialogue
+	tries  *tries // of this process
 	inbox  [2][][]byte
 	due    wire.Nanos
 	timer  int
@@ -66,7 +67,8 @@ func (r *receiver) start() {
 	r.lives++
 	cfg := r.cfg
 	cfg.Seed = mix(r.w.seed ^ uint64(r.index+1)<<32)
-	r.view = &view{w: r.w, who: r.label, from: max(cfg.From, 1), alone: len(cfg.Servers) == 0}
+	r.tries = &tries{attempts: cfg.Attempts}
+	r.view = &view{w: r.w, who: r.label, from: max(cfg.From, 1), alone: len(cfg.Servers) == 0, tries: r.tries}
 	var handler recovery.Handler = r.view
 	if y := r.relay(); y != nil {
 		var ok bool
@@ -272,8 +274,8 @@ func (r *receiver) converse(now wire.Nanos) {
 	}
 	b, eof := c.read(atClient, 64<<10)
 	if len(b) > 0 {
-		r.talk.heard(b)
 		r.sub.Received(b, now)
+		r.talk.heard(r, b, now)
 	}
 	if eof && r.conn == c {
 		r.disconnected(now)
@@ -298,14 +300,13 @@ func (r *receiver) flush(now wire.Nanos) bool {
 	if r.conn == nil || !r.conn.open || len(out) == 0 {
 		return true
 	}
+	r.talk.said(r, out, now)
 	n, err := r.conn.write(atClient, out)
 	if err != nil {
 		r.disconnected(now)
 		return false
 	}
-	if r.w.o.TCP.Corrupt == 0 {
-		r.talk.said(r, out[:n])
-	}
+	r.talk.unsent = len(out) - n
 	r.sub.Sent(n)
 	return true
 }

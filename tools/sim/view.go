@@ -15,6 +15,7 @@ type view struct {
 	epoch func() uint32 // that the receiver is in
 	from  uint64        // where it was asked to begin
 	alone bool          // it knows no server
+	tries *tries        // of its process
 	saw   seen
 	heard uint32 // the highest epoch that this process was told to exist
 
@@ -189,6 +190,10 @@ func (v *view) lost(e recovery.Event) {
 	}
 	if e.Cause == recovery.CauseUnavailable && e.Last >= oldest && !v.w.o.Stranger && !v.w.unreadable {
 		v.fail("I3 honest loss: %d..%d unavailable, but no server ever had less than from %d on", e.First, e.Last, v.w.ledger.oldest)
+		return
+	}
+	if n, _ := depth(v.tries.asked, span{e.First, e.Last}); e.Cause == recovery.CauseAttempts && n < v.tries.attempts {
+		v.fail("I13 as often as promised: %d..%d lost because of %q, and asked for %d times of %d", e.First, e.Last, e.Cause, n, v.tries.attempts)
 		return
 	}
 	if v.w.calm && !v.alone && e.Cause != recovery.CauseUnavailable && !v.w.settling() {
