@@ -94,7 +94,7 @@ func stampedeOf(all []*client, s *stampede) error {
 
 // readSize is small, for a processor is the kernel's while it copies so much; on a host
 // of its own no client takes one from the daemon.
-const readSize = 32 << 10
+const readSize = 256 << 10
 
 func dial(server string) (*client, error) {
 	conn, err := net.Dial("tcp", server)
