@@ -14,7 +14,9 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/tapecast/tapecast/bench/limit"
@@ -23,7 +25,7 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "compare:", err)
@@ -56,7 +58,12 @@ func run(ctx context.Context, args []string) error {
 	if b.match, err = regexp.Compile(*match); err != nil {
 		return fmt.Errorf("-match: %w", err)
 	}
-	b.full = *form == "full"
+	if b.full = *form == "full"; !b.full && *form != "short" {
+		return fmt.Errorf("-form %q: use short or full", *form)
+	}
+	if err := known(*only); err != nil {
+		return err
+	}
 	if err := b.open(ctx); err != nil {
 		return err
 	}
@@ -81,6 +88,20 @@ func run(ctx context.Context, args []string) error {
 	var table bytes.Buffer
 	markdown(&table, &report)
 	return os.WriteFile(filepath.Join(*out, "marks.md"), table.Bytes(), 0o644)
+}
+
+// known says which of the names in only is no experiment's.
+func known(only string) error {
+	var names []string
+	for _, x := range experiments {
+		names = append(names, x.name)
+	}
+	for name := range strings.SplitSeq(only, ",") {
+		if only != "" && !slices.Contains(names, name) {
+			return fmt.Errorf("-only %q: use %s", name, strings.Join(names, ", "))
+		}
+	}
+	return nil
 }
 
 // experiments in their order.

@@ -17,6 +17,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/tapecast/tapecast/bench/rig"
@@ -30,6 +32,7 @@ type settings struct {
 	Turns   int           // of two windows each
 	Window  time.Duration // length of a window
 	Nice    int           // of the herd
+	Journal string        // of serve, removed in the end
 	Control bool          // no herd in either window: what the machine does by itself
 }
 
@@ -43,15 +46,16 @@ func main() {
 	flag.IntVar(&s.Nice, "nice", 19, "priority of the herd")
 	flag.BoolVar(&s.Control, "control", false, "let no herd come: the ratio should be 1")
 	flag.Parse()
-	if err := run(s, flag.Args()); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, s, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "herd:", err)
 		os.Exit(1)
 	}
 }
 
 // run plays a part, or all of the measurement.
-func run(s settings, args []string) error {
-	ctx := context.Background()
+func run(ctx context.Context, s settings, args []string) error {
 	switch {
 	case len(args) == 2 && args[0] != "herd":
 		return rig.Roles{"serve": serve}.Play(ctx, args[0], args[1])

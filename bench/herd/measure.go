@@ -68,6 +68,11 @@ func measure(ctx context.Context, s settings) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	debug.SetGCPercent(-1) // a collection here is no latency of what is measured
+	var err error
+	if s.Journal, err = os.MkdirTemp("", "tapecast-herd-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(s.Journal)
 	self, err := rig.Self()
 	if err != nil {
 		return err
@@ -88,7 +93,7 @@ func measure(ctx context.Context, s settings) error {
 	go func() {
 		heard <- multicast.Subscribe(listening, multicast.Config{Retransmit: []string{addr}, Interface: "lo", Name: "observer"}, o)
 	}()
-	for o.last.Load() < 2*s.Range {
+	for o.last.Load() < 2*s.Range && ctx.Err() == nil {
 		time.Sleep(time.Millisecond)
 	}
 	turns, took, bytes, err := takeTurns(ctx, s, self[0], addr, o)
@@ -140,6 +145,9 @@ func takeTurns(ctx context.Context, s settings, self, addr string, o *observer) 
 		return st, json.Unmarshal(line, &st)
 	}
 	for i := range s.Turns + 1 {
+		if err := ctx.Err(); err != nil {
+			return nil, nil, 0, err
+		}
 		var t turn
 		for k := range 2 {
 			if _, err := ask(0, 0); err != nil { // alive, and behind us

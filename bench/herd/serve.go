@@ -68,16 +68,11 @@ func serve(ctx context.Context, p *rig.Part) (any, error) {
 	if err := p.Args(&s); err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "tapecast-herd-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
 	debug.SetGCPercent(400)
 	daemon.MoreContexts(os.LookupEnv)
 	port := uint16(20_000 + os.Getpid()%20_000)
 	d, err := daemon.Open(daemon.Config{
-		Feed: &source{even: rig.Even(s.Rate)}, Await: 1, Interface: "lo", Journal: dir,
+		Feed: &source{even: rig.Even(s.Rate)}, Await: 1, Interface: "lo", Journal: s.Journal,
 		LineA:      netip.AddrPortFrom(netip.MustParseAddr("239.255.76.1"), port),
 		LineB:      netip.AddrPortFrom(netip.MustParseAddr("239.255.76.2"), port),
 		Retransmit: "127.0.0.1:0",

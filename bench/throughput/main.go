@@ -6,16 +6,19 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 )
 
@@ -45,26 +48,28 @@ func main() {
 	serve := flag.String("serve", "", "more flags for serve, separated by spaces")
 	listen := flag.String("listen", "", "more flags for listen, separated by spaces")
 	flag.Parse()
-	if err := measure(*count, *runs, strings.Fields(*serve), strings.Fields(*listen)); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := measure(ctx, *count, *runs, strings.Fields(*serve), strings.Fields(*listen)); err != nil {
 		fmt.Fprintln(os.Stderr, "throughput:", err)
 		os.Exit(1)
 	}
 }
 
-func measure(count, runs int, serve, listen []string) error {
+func measure(ctx context.Context, count, runs int, serve, listen []string) error {
 	dir, err := os.MkdirTemp("", "tapecast-bench-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
 	binary := filepath.Join(dir, "tapecast")
-	if out, err := exec.Command("go", "build", "-trimpath", "-o", binary, "github.com/tapecast/tapecast/cmd/tapecast").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", binary, "github.com/tapecast/tapecast/cmd/tapecast").CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w: %s", err, out)
 	}
 	fmt.Printf("%s %s/%s, %d CPUs, %d messages a run\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), count)
 	var all []run
 	for range runs {
-		r, err := once(binary, filepath.Join(dir, "journal"), count, serve, listen)
+		r, err := once(ctx, binary, filepath.Join(dir, "journal"), count, serve, listen)
 		if err != nil {
 			return err
 		}
@@ -74,17 +79,17 @@ func measure(count, runs int, serve, listen []string) error {
 }
 
 // once runs serve and listen side by side until the session has ended.
-func once(binary, journal string, count int, serve, listen []string) (r run, err error) {
+func once(ctx context.Context, binary, journal string, count int, serve, listen []string) (r run, err error) {
 	defer os.RemoveAll(journal)
 	port, err := freePort()
 	if err != nil {
 		return r, err
 	}
 	addr := fmt.Sprintf("127.0.0.1:%d", port)
-	s := command(binary, append([]string{"serve", "--json", "--source", "synth:1", "--pace", "max", "--count", fmt.Sprint(count), "--await", "1",
+	s := command(ctx, binary, append([]string{"serve", "--json", "--source", "synth:1", "--pace", "max", "--count", fmt.Sprint(count), "--await", "1",
 		"--end-at-eof", "--linger", "500ms", "--interface", "lo", "--retransmit", addr, "--journal", journal,
 		"--line-a", fmt.Sprintf("239.255.78.1:%d", port), "--line-b", fmt.Sprintf("239.255.78.2:%d", port)}, serve...))
-	l := command(binary, append([]string{"listen", "--json", "--interface", "lo", "--retransmit", addr, "--exit-at-end"}, listen...))
+	l := command(ctx, binary, append([]string{"listen", "--json", "--interface", "lo", "--retransmit", addr, "--exit-at-end"}, listen...))
 	if err := s.cmd.Start(); err != nil {
 		return r, err
 	}
@@ -117,8 +122,8 @@ type process struct {
 	out, err bytes.Buffer
 }
 
-func command(binary string, args []string) *process {
-	p := &process{cmd: exec.Command(binary, args...)}
+func command(ctx context.Context, binary string, args []string) *process {
+	p := &process{cmd: exec.CommandContext(ctx, binary, args...)}
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.err
 	return p
 }
