@@ -116,7 +116,8 @@ func (d *disk) soothe() {
 }
 
 // mustTell reports whether the bit to be flipped lies below what the journal's own
-// records say to be durable: they are read here apart from the production code.
+// records say to be durable, which are read here apart from the production code, or below
+// what they have to say.
 func (d *disk) mustTell(segments []string, file string, bit int64) bool {
 	const header, head, commit, closed = 80, 20, 2, 5
 	var last string // segment begun
@@ -140,7 +141,7 @@ func (d *disk) mustTell(segments []string, file string, bit int64) bool {
 			at += n
 		}
 	}
-	return file < last || file == last && bit/8 < floor
+	return file < last || file == last && bit/8 < max(floor, d.settled(file))
 }
 
 func crcOf(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
@@ -191,6 +192,7 @@ func (d *disk) isBad() bool {
 // operator then restores the file.
 func (d *disk) recover(o journal.Options) (*journal.State, error) {
 	st, err := journal.Recover(o)
+	defer d.begin()
 	var rot *journal.RotError
 	switch {
 	case errors.As(err, &rot) && d.rotten == "":

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"path/filepath"
@@ -33,11 +34,29 @@ type disk struct {
 	bad    byte   // which made its byte this;
 	lost   []byte // or the file is gone, which held this;
 	healed bool   // it was written over, but not synced
-	below  bool   // it lies where a record says that all is durable: it must be told
+	below  bool   // it lies where all is known to be durable: it must be told
+
+	ends  map[string]int64   // up to where this process wrote each file, zeros not counted
+	syncs map[string][]int64 // where that was at the last syncs
 }
 
 func newDisk(w *world, stream uint64) *disk {
-	return &disk{w: w, rand: newRandom(w.seed, stream), fs: journaltest.New()}
+	d := &disk{w: w, rand: newRandom(w.seed, stream), fs: journaltest.New()}
+	d.begin()
+	return d
+}
+
+// begin is the start of a process.
+func (d *disk) begin() { d.ends, d.syncs = map[string]int64{}, map[string][]int64{} }
+
+// settled is how far a process promises that rot in a file is told: a sync is followed by
+// a record that says how far it reached, which the next one makes durable. A start syncs
+// twice before it does so.
+func (d *disk) settled(file string) int64 {
+	if n := len(d.syncs[file]); n > 3 {
+		return d.syncs[file][n-4]
+	}
+	return 0
 }
 
 // before decides what becomes of a call: an error that it must return, or nil.
@@ -170,6 +189,8 @@ func (f *diskFile) WriteAt(b []byte, off int64) (int, error) {
 	}
 	f.d.written(f.path, off, off+int64(len(b)), b)
 	n, err := f.File.WriteAt(b, off)
+	data := bytes.TrimRight(b[:n], "\x00") // zeros are for what is to come
+	f.d.ends[f.path] = max(f.d.ends[f.path], off+int64(len(data)))
 	return n, f.d.after(err)
 }
 
@@ -189,6 +210,9 @@ func (f *diskFile) Sync() error {
 	if err == nil && f.d.healed && f.path == f.d.rotten {
 		f.d.rotten = ""
 	}
+	if err == nil {
+		f.d.syncs[f.path] = append(f.d.syncs[f.path], f.d.ends[f.path])
+	}
 	return f.d.after(err)
 }
 
@@ -204,5 +228,6 @@ func (f *diskFile) Truncate(size int64) error {
 		return err
 	}
 	f.d.written(f.path, size, 1<<62, nil)
+	f.d.ends[f.path] = min(f.d.ends[f.path], size)
 	return f.d.after(f.File.Truncate(size))
 }
