@@ -4,7 +4,7 @@ import "github.com/tapecast/tapecast/feed/wire"
 
 // Start makes s ready for Turn. Start, Turn, Wait and Close are Run in pieces, for
 // a loop that has other work as well, such as publishing what it made of what it
-// received. All four belong to one goroutine, which should be locked to its
+// received. All four belong to one goroutine, which must be locked to its
 // thread. Start is called once, and Close after it succeeded.
 func (s *Subscription) Start() error {
 	if s.started.Swap(true) {

@@ -92,8 +92,7 @@ func stampedeOf(all []*client, s *stampede) error {
 	return err
 }
 
-// readSize is small, for a processor is the kernel's while it copies so much; on a host
-// of its own no client takes one from the daemon.
+// readSize is a receiver's read buffer, in bytes.
 const readSize = 256 << 10
 
 func dial(server string) (*client, error) {

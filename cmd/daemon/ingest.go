@@ -65,8 +65,7 @@ func (in *ingest) run() {
 	defer runtime.UnlockOSThread()
 	defer close(in.finished)
 	if in.daemon.cfg.Wait == Block { // one that never sleeps is not woken up
-		multicast.Urgent(true)
-		defer multicast.Urgent(false)
+		defer punctual()()
 	}
 	in.doze = dozer()
 	for {

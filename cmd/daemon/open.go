@@ -199,10 +199,8 @@ func (d *Daemon) journalError(problem string, err error) error {
 func journalRemedy(err error) string {
 	var rot *journal.RotError
 	switch {
-	case errors.As(err, &rot), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+	case errors.As(err, &rot), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, journal.ErrStale):
 		return ""
-	case errors.Is(err, journal.ErrStale):
-		return "start again, which reads it anew"
 	case errors.Is(err, journal.ErrLocked):
 		return "stop that process, or name another directory"
 	case errors.Is(err, journal.ErrForeign), errors.Is(err, journal.ErrEpoch):

@@ -24,7 +24,7 @@ var (
 	ErrForeign = errors.New("journal: belongs to another session or channel")
 
 	// ErrStale: the journal changed between Recover and Open.
-	ErrStale = errors.New("journal: changed since it was recovered; recover it again")
+	ErrStale = errors.New("journal: changed since it was recovered; a new start reads it anew")
 
 	// ErrVersion: the format is of another version, which is not damage.
 	ErrVersion = errors.New("journal: unsupported format version")

@@ -1,7 +1,9 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 )
 
@@ -35,13 +37,15 @@ func (w *Writer) renew(st *State) error {
 
 // renewSegment writes a segment again from p to end, or to its roll record.
 func (w *Writer) renewSegment(r *segmentReader, p place, end int64) error {
+	if err := w.collectHeader(r, p); err != nil { // before Create, which would make a file that is gone
+		return err
+	}
 	path := filepath.Join(w.dir, segmentName(p.segment))
 	f, err := w.o.FS.Create(path)
 	if err != nil {
 		return dead("open", path, err)
 	}
 	defer f.Close()
-	err = w.collectHeader(r, p)
 	for done := false; err == nil && !done; {
 		if done, err = w.collect(r, p.offset, end); err != nil || len(w.batch) == 0 {
 			break
@@ -63,7 +67,9 @@ func (w *Writer) renewSegment(r *segmentReader, p place, end int64) error {
 // collectHeader turns r to p's segment and takes its header into the batch if p is
 // before it.
 func (w *Writer) collectHeader(r *segmentReader, p place) error {
-	if err := r.open(p.segment); err != nil {
+	if err := r.open(p.segment); errors.Is(err, fs.ErrNotExist) {
+		return stale(r, "the segment is gone")
+	} else if err != nil {
 		return dead("open", r.path, err)
 	}
 	h, ok, err := r.header()

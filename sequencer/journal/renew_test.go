@@ -114,3 +114,28 @@ func checkRotBeforeOpen(t *testing.T, r *rig, path string, at int64) {
 		t.Fatalf("%s, byte %d changed: recovered to %d of %d, torn %v, %v", path, at, again.Last, st.Last, again.Torn, err)
 	}
 }
+
+// TestGoneBeforeOpen takes durable segments away after Recover has read them: Open refuses,
+// and makes none, so that the next Recover tells what is missing, and not a shorter journal.
+func TestGoneBeforeOpen(t *testing.T) {
+	r := mustStart(t, journal.Options{SegmentBytes: 4 << 10}, journaltest.New()).run(3)
+	for range 16 {
+		r.put(3, 60)
+	}
+	if n, err := r.step(); err != nil || n != 16 {
+		t.Fatalf("%d packets, %v", n, err)
+	}
+	o, fs := r.o, r.fs.Kill()
+	o.FS = fs
+	st := recoverState(t, o)
+	for id := 2; id <= st.Segments+1; id++ { // the last one is prepared for what comes next
+		fs.Remove(segment(id))
+	}
+	_, err := journal.Open(o, st, journal.Cut{Epoch: st.Epoch + 1, Previous: st.Epoch, Cut: st.Last, Chain: st.Chain})
+	if !errors.Is(err, journal.ErrStale) {
+		t.Errorf("Open: %v", err)
+	}
+	if again, err := journal.Recover(o); asRot(err) == nil {
+		t.Errorf("recovered to %d of %d, torn %v, %v", again.Last, st.Last, again.Torn, err)
+	}
+}
