@@ -30,6 +30,7 @@ type disk struct {
 
 	asleep atomic.Bool   // in strict mode: nothing is to be written
 	wake   chan struct{} // of length 1
+	idle   time.Duration // it sleeps at most; 0: idlePause
 	alarm  *time.Timer   // of the loop
 }
 
@@ -40,7 +41,7 @@ type end struct{ last, chain uint64 }
 func (d *disk) run() {
 	defer close(d.finished)
 	doze := dozer()
-	d.alarm = time.NewTimer(idlePause)
+	d.alarm = time.NewTimer(0)
 	defer d.alarm.Stop()
 	for {
 		draining, now := d.drain.Load(), d.clock.Now()
@@ -90,7 +91,7 @@ func (d *disk) sleep() {
 	if d.pending() {
 		return
 	}
-	d.alarm.Reset(idlePause)
+	d.alarm.Reset(or(d.idle, idlePause))
 	select {
 	case <-d.wake:
 	case <-d.alarm.C:

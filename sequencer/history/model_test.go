@@ -155,6 +155,45 @@ func TestConcurrentReaders(t *testing.T) {
 	}
 }
 
+// TestSlowSearch: a reader that knew the bounds of the table and was then held up while
+// the writer went round it may find nothing, but must not take that for eviction, or the
+// journal would be declared dead, and a repair that is there unavailable.
+func TestSlowSearch(t *testing.T) {
+	h, m := small(t, Config{Slab: 8 << 10, Bytes: 80 << 10}), newMaker()
+	commit := func() error {
+		b, err := h.Reserve()
+		if err == nil {
+			h.Commit(m.fill(b, 3, 300), nil)
+			drain(h)
+		}
+		return err
+	}
+	for h.tail.Load() < 5 {
+		h.MarkWritten(m.next - 1)
+		if err := commit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tail, head, first := h.tail.Load(), h.head.Load(), m.next
+	h.MarkWritten(first - 1) // first is what the disk loop wants next
+	for {
+		if err := commit(); errors.Is(err, ErrUnwritten) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s, _ := h.search(first, tail, head); s != nil {
+		t.Fatal("the search with old bounds found a slab: this tests nothing")
+	}
+	if h.evicted(first) || !h.evicted(first-100) {
+		t.Errorf("%d evicted: %v; %d: %v", first, h.evicted(first), first-100, h.evicted(first-100))
+	}
+	if err := h.Lend(first, func(wire.Packet, []feed.Progress) bool { return false }); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestConcurrentTruncate lets readers run while epochs cut the history.
 func TestConcurrentTruncate(t *testing.T) {
 	h, m := small(t, Config{}), newMaker()

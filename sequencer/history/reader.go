@@ -80,22 +80,25 @@ func (h *History) pinSlab(seq, end uint64) (*slab, error) {
 	if seq >= end {
 		return nil, feed.ErrAhead
 	}
-	s, generation := h.search(seq)
-	if s == nil {
+	s, generation := h.search(seq, h.tail.Load(), h.head.Load())
+	switch {
+	case s == nil && h.evicted(seq):
 		return nil, errOlder
-	}
-	if !s.pin(generation) {
+	case s == nil || !s.pin(generation):
 		return nil, nil
 	}
 	return s, nil
 }
 
-// search finds the last live slab that begins at or before seq; nil when none
-// does. Slabs may move meanwhile: then the answer is wrong and its pin or what is
+// evicted reports whether seq lies before memory. Where search finds no slab for one that
+// does not, the writer moved them all away under it.
+func (h *History) evicted(seq uint64) bool { return seq < h.oldest.Load() }
+
+// search finds the last slab of tail to head that begins at or before seq; nil when none
+// does. Slabs may move meanwhile: then the answer is wrong, and evicted, its pin or what is
 // found under it says so.
-func (h *History) search(seq uint64) (found *slab, generation uint64) {
-	lo, hi := h.tail.Load(), h.head.Load()+1
-	for lo < hi {
+func (h *History) search(seq, tail, head uint64) (found *slab, generation uint64) {
+	for lo, hi := tail, head+1; lo < hi; {
 		mid := lo + (hi-lo)/2
 		s, g := h.slabAt(mid)
 		if s.first.Load() <= seq {
@@ -134,11 +137,11 @@ func (s *slab) copyTo(dst []byte, seq, end uint64) (n int, err error) {
 // was evicted, which only an abandoned history does.
 func (h *History) Lend(from uint64, fn func(p wire.Packet, progress []feed.Progress) bool) error {
 	for from < h.end.Load() {
-		s, generation := h.search(from)
-		if s == nil {
+		s, generation := h.search(from, h.tail.Load(), h.head.Load())
+		if s == nil && h.evicted(from) {
 			return feed.ErrGone
 		}
-		if !s.pin(generation) {
+		if s == nil || !s.pin(generation) {
 			continue
 		}
 		next, more := h.lendSlab(s, from, fn)
