@@ -163,29 +163,34 @@ func (s *Subscriber) refused(x *ask, r retransmit.Refusal) {
 // packets that we hold is asked for again, by one request at a time, and the more
 // seldom the longer the server stands still.
 func (s *Subscriber) nothingYet(x *ask, later wire.Nanos) {
-	first := x.first
+	s.asks.enter(s.stream.epoch)
+	waited, first := s.waited(), x.first
 	if i := s.stream.gaps.find(first); i < len(s.stream.gaps.list) {
 		first = max(first, s.stream.gaps.list[i].first)
 	}
 	s.asks.ahead, s.stream.beyond = min(s.asks.ahead, first), 0
-	s.asks.recheck = later + s.pause()
+	s.asks.recheck = later + s.pause(waited)
 	s.settle(x, 0, s.now, s.now)
 	s.stream.retract(first)
-	s.await()
+	s.await(waited)
 }
 
-// waited is how long the stream has stood where it does while a server had nothing.
+// waited is how long the stream has stood where it does while a server had nothing of what
+// is said to exist. Every heartbeat says so: what is missing first, but was not for
+// Config.AskTimeout after a server had nothing, is waited for anew.
 func (s *Subscriber) waited() wire.Nanos {
-	if a := &s.asks; a.awaited != s.stream.next {
+	a, list := &s.asks, s.stream.gaps.list
+	anew := len(list) > 0 && list[0].since > a.refused+s.cfg.AskTimeout
+	if anew || a.awaited != s.stream.next {
 		a.awaited, a.since = s.stream.next, s.now
 	}
-	return s.now - s.asks.since
+	a.refused = s.now
+	return s.now - a.since
 }
 
 // pause is how much longer than it asks for a server that stands still is left in peace:
 // half of the time that it did, but not past the time at which another one is asked.
-func (s *Subscriber) pause() wire.Nanos {
-	waited := s.waited()
+func (s *Subscriber) pause(waited wire.Nanos) wire.Nanos {
 	wait := min(waited/2, s.cfg.RetryMax)
 	if left := s.cfg.AskTimeout - waited; left > 0 {
 		wait = min(wait, left)
@@ -195,14 +200,15 @@ func (s *Subscriber) pause() wire.Nanos {
 
 // await bounds the wait for a server that answers and gets no further: after
 // Config.AskTimeout another one is asked, after Config.Patience what packets that we
-// hold prove to exist is lost.
-func (s *Subscriber) await() {
-	t, waited := s.stream, s.waited()
+// hold have proved to exist for so long is lost.
+func (s *Subscriber) await(waited wire.Nanos) {
+	t := s.stream
 	s.conn.behind = waited >= s.cfg.AskTimeout
 	if waited < s.cfg.Patience || len(t.gaps.list) == 0 {
 		return
 	}
-	if x := &t.gaps.list[0]; x.first == t.next && x.lost == 0 && !s.asks.covers(x.first, x.last) {
+	x := &t.gaps.list[0]
+	if x.first == t.next && x.lost == 0 && s.now >= x.since+s.cfg.Patience && !s.asks.covers(x.first, x.last) {
 		s.count(x)
 		x.lost = CauseNoServer
 		t.drain(s.now)

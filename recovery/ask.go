@@ -41,8 +41,10 @@ type asker struct {
 	progress wire.Nanos // the last packets or answer
 	ahead    uint64     // a server has nothing from here on: one request at a time asks again, until it has; none at first
 	recheck  wire.Nanos // when the next one may
-	awaited  uint64     // the stream's next when a server had nothing
+	epoch    uint32     // of ahead and awaited
+	awaited  uint64     // the stream's next when a server had nothing; 0 never
 	since    wire.Nanos // since when it is the same
+	refused  wire.Nanos // when a server last had nothing
 	hold     wire.Nanos // nothing is asked before: a server said so
 	limit    int        // requests under way that the server bears: 1 once it asked for time, doubled by each answer
 }
@@ -101,11 +103,20 @@ func (a *asker) remove(id uint32) {
 	a.list = slices.Delete(a.list, i, i+1)
 }
 
+// enter forgets what servers had nothing of, when it was in another epoch: what is missing
+// now is not what was missing then.
+func (a *asker) enter(epoch uint32) {
+	if a.epoch != epoch {
+		a.epoch, a.ahead, a.awaited = epoch, none, 0
+	}
+}
+
 // ask requests the gaps that are due, lowest first, and returns when to look again.
 func (s *Subscriber) ask(now wire.Nanos) wire.Nanos {
 	if now < s.asks.hold {
 		return s.asks.hold
 	}
+	s.asks.enter(s.stream.epoch)
 	list := &s.stream.gaps
 	for i := 0; i < len(list.list); i++ {
 		x := &list.list[i]
@@ -291,12 +302,19 @@ func (s *Subscriber) giveUp(now wire.Nanos) {
 	s.stream.drain(now)
 }
 
+// alone is since when there was nobody to give what is missing since then: before the first
+// Poll nobody could be asked, until a connection ended its server could be, and when an
+// epoch is entered every server may still have to hear of it.
+func (s *Subscriber) alone(since wire.Nanos) wire.Nanos {
+	return max(since, s.began, s.conn.lost, s.stream.entered)
+}
+
 // hopeless reports whether nobody will give what is missing since then.
 func (s *Subscriber) hopeless(since, now wire.Nanos) bool {
 	if len(s.cfg.Servers) == 0 {
 		return true
 	}
-	if s.conn.phase == up && !s.lags() || now < max(since, s.conn.lost)+s.cfg.Patience {
+	if s.conn.phase == up && !s.lags() || now < s.alone(since)+s.cfg.Patience {
 		return false
 	}
 	return s.stream.lines[0].alive || s.stream.lines[1].alive

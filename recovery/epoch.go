@@ -80,7 +80,7 @@ func (s *Stream) enter(epoch uint32, cut, chain uint64, now wire.Nanos) {
 		s.undefine(now) // they may be void, and others missing that they replaced
 	}
 	known := s.epoch
-	s.epoch = epoch
+	s.epoch, s.entered = epoch, now
 	if s.wants <= epoch {
 		s.wants = 0
 	}

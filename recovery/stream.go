@@ -16,6 +16,7 @@ type Stream struct {
 	channel uint16
 	session wire.Session // 0: not known yet
 	epoch   uint32       // the highest accepted
+	entered wire.Nanos   // when it was; 0: the first
 	told    uint32       // the highest that the handler was told of
 	next    uint64       // the sequence to deliver next; 0: decided by the first packet
 	edge    uint64       // follows the highest sequence known to exist, next or above

@@ -169,7 +169,7 @@ func (s *Subscriber) define(now wire.Nanos) wire.Nanos {
 // goWithout goes on without definitions where nobody will give them. It returns when to
 // look again.
 func (s *Subscriber) goWithout(now wire.Nanos) wire.Nanos {
-	if at := max(s.stream.shutAt, s.conn.lost) + s.cfg.Patience; now < at {
+	if at := s.alone(s.stream.shutAt) + s.cfg.Patience; now < at {
 		return at
 	}
 	if s.hopeless(s.stream.shutAt, now) {
