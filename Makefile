@@ -112,7 +112,7 @@ images: go-version ## every bit of a 1 MiB journal flipped, and a million crash 
 bench: go-version ## measure beside bare sockets and peers, some minutes
 	$(GO) run ./bench/compare -form short
 
-bench-full: go-version ## the same with more turns and longer runs, an hour or so
+bench-full: go-version ## the same with more turns and longer runs, an hour and a half or so, by its parts
 	$(GO) run ./bench/compare -form full
 
 bench-code: go-version ## run the benchmarks of the packages (BENCH=regexp)
