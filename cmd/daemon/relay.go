@@ -44,6 +44,8 @@ type Relay struct {
 	disk    *disk
 	server  *retransmit.Server
 	defined []byte // instrument definitions of before the first packet
+	asOf    uint64 // of the last of them: the sequence before them
+	asIn    uint32 // their epoch
 	broken  bool
 	last    uint64 // sequence kept
 	chain   uint64 // after last
@@ -96,8 +98,8 @@ func (r *Relay) empty() bool { return r.state == nil || len(r.state.Cuts) == 0 }
 // Packet implements recovery.Handler.
 func (r *Relay) Packet(d recovery.Delivery) {
 	r.next.Packet(d)
-	if d.Type() == wire.TypeSnapshot {
-		r.defined = history.AppendDefinitions(r.defined, d.Packet)
+	if d.Type() == wire.TypeSnapshot && r.history == nil {
+		r.define(d.Packet)
 	}
 	if r.broken || d.Type() != wire.TypeSequenced {
 		return
@@ -109,6 +111,16 @@ func (r *Relay) Packet(d recovery.Delivery) {
 		}
 	}
 	r.keep(d.Packet)
+}
+
+// define keeps definitions of before the first packet. Those that come of another epoch, as
+// of another sequence, are told anew: the epoch cut what the others were as of.
+func (r *Relay) define(p wire.Packet) {
+	if p.Epoch() != r.asIn && p.First()-1 != r.asOf {
+		r.defined = nil
+	}
+	r.asOf, r.asIn = p.First()-1, p.Epoch()
+	r.defined = history.AppendDefinitions(r.defined, p)
 }
 
 // keep appends p to history, which the journal follows.
@@ -195,11 +207,16 @@ func (r *Relay) continues(p wire.Packet) bool {
 	return r.empty() || p.First() == at.Cut+1 && p.Chain() == at.Chain
 }
 
-// epoch goes on from a cut: what was kept beyond it is void.
+// epoch goes on from a cut: what was kept beyond it is void. So may the definitions be that
+// it began with: then it ends.
 func (r *Relay) epoch(c journal.Cut) {
 	cuts := *r.live.cuts.Load()
 	c.Previous = cuts[len(cuts)-1].Epoch
 	if c.Epoch <= c.Previous {
+		return
+	}
+	if c.Cut < r.asOf {
+		r.fail(fmt.Sprintf("epoch %d cuts at message %d, before %d, which its definitions are as of: start it again, that it gets them anew", c.Epoch, c.Cut, r.asOf))
 		return
 	}
 	r.disk.writer.Cut(c)

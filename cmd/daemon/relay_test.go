@@ -1,12 +1,14 @@
 package daemon
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
 	"github.com/tapecast/tapecast/feed/wire"
 	"github.com/tapecast/tapecast/recovery"
 	"github.com/tapecast/tapecast/recovery/retransmit"
+	"github.com/tapecast/tapecast/sequencer/history"
 	"github.com/tapecast/tapecast/sequencer/journal"
 )
 
@@ -184,4 +186,49 @@ func TestRelayOfAnEndedSession(t *testing.T) {
 	if !r.broken || !strings.Contains(said, "to its end, message 1") {
 		t.Errorf("it is broken: %v, and said %q", r.broken, said)
 	}
+}
+
+// definedAt is a snapshot packet that defines an instrument, as of a sequence.
+func definedAt(t *testing.T, epoch, instrument uint32, asOf uint64) recovery.Delivery {
+	t.Helper()
+	var b wire.Builder
+	b.Open(make([]byte, 200))
+	m := wire.InstrumentDefinition{Head: wire.Head{Instrument: instrument}, Symbol: []byte("TAPE")}
+	if !b.Add(m.AppendTo(nil), 1) {
+		t.Fatal("no room")
+	}
+	p, _ := b.Close(wire.Header{Type: wire.TypeSnapshot, Channel: 1, Session: relayed, Epoch: epoch, Sequence: asOf + 1}, 1)
+	return recovery.Delivery{Packet: p, From: recovery.Snapshot}
+}
+
+// TestRelayDefinitionsOfACutEpoch: a relay does not serve definitions as of what an epoch
+// cut. Before the first packet it gets others; behind it, it ends.
+func TestRelayDefinitionsOfACutEpoch(t *testing.T) {
+	open, shut := reopening(t)
+	r := open()
+	for _, d := range []recovery.Delivery{definedAt(t, 1, 1, 9), definedAt(t, 1, 2, 9), definedAt(t, 2, 3, 5), definedAt(t, 2, 4, 5)} {
+		r.Packet(d)
+	}
+	want := history.AppendDefinitions(history.AppendDefinitions(nil, definedAt(t, 2, 3, 5).Packet), definedAt(t, 2, 4, 5).Packet)
+	p := packetAt(t, 2, 4, 7)
+	r.Packet(recovery.Delivery{Packet: p})
+	if got, _ := r.live.Definitions(); !bytes.Equal(got, want) {
+		t.Errorf("it serves %d bytes of definitions, %d are valid", len(got), len(want))
+	}
+	chain := wire.ChainAfter(p)
+	q := packetAt(t, 2, 5, chain)
+	r.Packet(recovery.Delivery{Packet: q})
+	r.Packet(recovery.Delivery{Packet: packetAt(t, 2, 6, wire.ChainAfter(q))})
+	r.Event(recovery.Event{Kind: recovery.EventEpoch, Epoch: 3, Last: 5, Chain: wire.ChainAfter(q)})
+	if r.broken {
+		t.Fatal("it ends at a cut of what is behind its definitions")
+	}
+	var said string
+	r.cfg.Warn = func(problem string) { said = problem }
+	r.Event(recovery.Event{Kind: recovery.EventEpoch, Epoch: 4, Last: 4, Chain: chain})
+	if !r.broken || !strings.Contains(said, "epoch 4 cuts at message 4, before 5") {
+		t.Errorf("it is broken: %v, and said %q", r.broken, said)
+	}
+	r.broken = false
+	shut(r)
 }

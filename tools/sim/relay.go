@@ -28,6 +28,8 @@ type relay struct {
 	server  *retransmit.Server
 	shell   *shell
 	defined []byte
+	asOf    uint64 // of the last of them
+	asIn    uint32 // their epoch
 	next    uint64 // visible
 	chain   uint64
 	journal wire.JournalState
@@ -83,8 +85,8 @@ func (y *relay) empty() bool { return len(y.state.Cuts) == 0 }
 // Packet implements recovery.Handler.
 func (y *relay) Packet(d recovery.Delivery) {
 	y.view.Packet(d)
-	if d.Type() == wire.TypeSnapshot {
-		y.defined = history.AppendDefinitions(y.defined, d.Packet)
+	if d.Type() == wire.TypeSnapshot && y.history == nil {
+		y.define(d.Packet)
 	}
 	if y.broken || d.Type() != wire.TypeSequenced || y.w.violation != nil {
 		return
@@ -93,6 +95,15 @@ func (y *relay) Packet(d recovery.Delivery) {
 		return
 	}
 	y.keep(d.Packet)
+}
+
+// define keeps definitions of before the first packet.
+func (y *relay) define(p wire.Packet) {
+	if p.Epoch() != y.asIn && p.First()-1 != y.asOf {
+		y.defined = nil
+	}
+	y.asOf, y.asIn = p.First()-1, p.Epoch()
+	y.defined = history.AppendDefinitions(y.defined, p)
 }
 
 func (y *relay) keep(p wire.Packet) {
@@ -192,6 +203,11 @@ func (y *relay) opened(err error) bool {
 func (y *relay) epoch(c journal.Cut) {
 	c.Previous = y.newest().Epoch
 	if c.Epoch <= c.Previous {
+		return
+	}
+	if c.Cut < y.asOf {
+		y.w.cover("relay stops at a cut below its definitions")
+		y.fail("cut")
 		return
 	}
 	y.w.cover("relay turns to an epoch")
