@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 
@@ -88,7 +89,7 @@ func (h *History) define(p wire.Packet) {
 	d.msgs = AppendDefinitions(d.msgs, p)
 	d.marks = append(d.marks, mark{p.Next() - 1, len(d.msgs)})
 	if len(d.msgs) > max(compactAt, 2*d.size) {
-		d = d.compacted(h.visible())
+		d = d.compacted(min(h.visible(), h.oldest.Load()))
 	}
 	h.definitions.Store(&d)
 }
@@ -109,13 +110,12 @@ func (h *History) forget(last uint64) {
 	h.definitions.Store(&d)
 }
 
-// compacted keeps, of what is visible, the last definition of each instrument, so
-// that the log is bounded by twice the instruments and not by the day.
+// compacted keeps, of what lies before end, the last definition of each instrument, so
+// that the log is bounded by twice the instruments and what memory holds, and not by the
+// day. End is where memory begins: an epoch may still cut what is in it, and then those
+// before count again.
 func (d definitions) compacted(end uint64) definitions {
-	i := len(d.marks)
-	for i > 0 && d.marks[i-1].seq >= end {
-		i--
-	}
+	i, _ := slices.BinarySearchFunc(d.marks, end, func(m mark, end uint64) int { return cmp.Compare(m.seq, end) })
 	if i == 0 {
 		return d
 	}

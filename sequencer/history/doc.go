@@ -60,7 +60,7 @@
 //
 //   - memory: Config.Bytes, all of it allocated by New.
 //   - concurrent Copies: Config.Pins; one more gets feed.ErrBusy.
-//   - definitions: compacted to the last one of each instrument whenever the log
-//     is above 4 MiB and has doubled.
+//   - definitions: of what memory no longer holds, compacted to the last one of each
+//     instrument whenever the log is above 4 MiB and has doubled.
 //   - retries of one Copy that loses its slab to the writer: 8, then feed.ErrBusy.
 package history

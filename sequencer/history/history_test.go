@@ -2,6 +2,7 @@ package history
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"testing"
 
@@ -318,6 +319,26 @@ func TestDefinitionsStayBounded(t *testing.T) {
 	}
 	if cap(h.definitions.Load().marks) > 200_000 {
 		t.Errorf("the log has %d marks", cap(h.definitions.Load().marks))
+	}
+}
+
+// TestCutBehindCompaction: a cut just behind a compaction of the log leaves what was defined
+// before it.
+func TestCutBehindCompaction(t *testing.T) {
+	h, m := small(t, Config{}), newMaker()
+	h.Abandon()
+	for i := 0; h.definitions.Load().size == 0; i++ {
+		if err := h.Append(m.define(uint32(i%10), "0123456789012345678901234567890123456789"), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, next := h.Bounds()
+	h.Truncate(next-20, m.chain)
+	msgs, _ := h.Definitions()
+	seen := map[uint32]bool{}
+	walk(msgs, func(_ int, msg []byte) { seen[binary.LittleEndian.Uint32(msg[4:])] = true })
+	if len(seen) != 10 {
+		t.Errorf("%d of 10 instruments are defined behind the cut", len(seen))
 	}
 }
 
