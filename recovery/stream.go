@@ -164,6 +164,10 @@ func (s *Stream) deliver(d *Delivery) {
 	d.Skip = int(first - d.First())
 	s.chain, s.known = wire.ChainAfter(d.Packet), true
 	s.next, s.edge, s.opposed = next, max(s.edge, next), false
+	if s.end && s.last < next-1 { // the session goes on: that was no end
+		s.end = false
+		s.stats.Mismatch++
+	}
 	if len(s.gaps.list) > 0 {
 		s.gaps.fill(first, next-1)
 	}

@@ -162,3 +162,19 @@ func TestWaitGoesOnWithWhatIsSaid(t *testing.T) {
 		t.Errorf("%d lost %v after it was missed, %d delivered", s.stats.Lost, (s.now - found).Duration(), rec.total)
 	}
 }
+
+// An end that came where the stream stood, while it waited for definitions, is none once
+// messages behind it are delivered, not even where a loss leaves no chain to tell by.
+func TestEndThatWasNone(t *testing.T) {
+	s, rec, m := newFound(t, Config{Servers: []string{"one"}})
+	s.now, s.stream.next, s.stream.edge, s.stream.epoch, s.stream.begun = ms, 1, 1, m.epoch, true
+	s.stream.chain, s.stream.known, s.stream.shut = m.chain, true, true
+	s.stream.close(0, m.chain^1, ms)
+	s.stream.Put(m.publish(3), LineA, 0, ms)
+	s.stream.expose(6, ms)
+	s.stream.lose(4, 5, CauseUnavailable, ms)
+	s.stream.open(ms)
+	if rec.total != 3 || s.stats.Lost != 2 || s.stream.ended {
+		t.Errorf("%d delivered, %d lost, ended: %v", rec.total, s.stats.Lost, s.stream.ended)
+	}
+}
