@@ -93,7 +93,7 @@ fuzz: go-version ## run each fuzz target for FUZZTIME
 sim: go-version ## run 1,000 seeds in the simulator, which must reach everything (SEEDS=A-B: those)
 	$(if $(SEEDS),$(GO) run ./tools/sim -seeds $(SEEDS),$(GO) test $(TESTFLAGS) ./tools/sim)
 
-mutants: go-version ## plant every bug of tools/mutants and let the simulator find it (a quarter of an hour)
+mutants: go-version ## plant every bug of tools/mutants and let the simulator find it: 4 minutes
 	$(GO) run ./tools/mutants
 
 mutants-today: go-version ## a few of them, others every day

@@ -10,8 +10,8 @@ const shortSlice = 100_000
 // others keep every processor busy: one that wants to run for a short time may interrupt
 // one that wants more, and else waits until that has had its slice, whatever the
 // priorities. Linux knows of it since 6.12; before, and for threads of a real-time policy,
-// nothing changes. With false the kernel's own slice is restored. The calling goroutine must be locked to
-// its thread, and be one that sleeps: to others it is of no use.
+// nothing changes. With false the kernel's own slice is restored. The calling goroutine
+// must be locked to its thread, and be one that sleeps: to others it is of no use.
 func Urgent(yes bool) {
 	a, err := unix.SchedGetAttr(0, 0)
 	if err != nil || a.Policy != unix.SCHED_NORMAL {

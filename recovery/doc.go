@@ -54,9 +54,9 @@
 // until all servers deny it, or Config.Patience has passed, no end is believed.
 // Packets of a lower epoch past a cut are refused. Definitions as of a sequence past it
 // count no more: they are asked for again before anything is delivered, for at most
-// Config.Patience while no server of that epoch answers and lines live. Without a server, or with none but
-// relays that began in a later epoch, after epochs of which nothing arrived, the cut is
-// a guess from what was seen, with an alert.
+// Config.Patience while no server of that epoch answers and lines live. Without a
+// server, or with none but relays that began in a later epoch, after epochs of which
+// nothing arrived, the cut is a guess from what was seen, with an alert.
 //
 // # Bounds
 //

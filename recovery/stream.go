@@ -22,10 +22,10 @@ type Stream struct {
 	edge    uint64       // follows the highest sequence known to exist, next or above
 	chain   uint64       // after next-1, when known
 	known   bool
-	begun   bool // something was delivered, or the position is a resumed one
-	shut    bool // nothing sequenced is delivered before the definitions
-	shutAt  wire.Nanos
-	asOf    uint64 // of the definitions that came: the last sequence before them; the largest: none will come; 0 none yet
+	begun   bool       // something was delivered, or the position is a resumed one
+	shut    bool       // nothing sequenced is delivered before the definitions
+	shutAt  wire.Nanos // since when
+	asOf    uint64     // of the definitions that came: the last sequence before them; the largest: none will come; 0 none yet
 
 	win     *window
 	repeats *repeats

@@ -87,17 +87,22 @@ func reopening(t *testing.T) (open func() *Relay, shut func(*Relay)) {
 	return open, shut
 }
 
-// TestRelayResumesAtTheEnd: a relay whose journal holds all of a session that has ended
-// serves it again, and ends its journal, though no packet comes any more.
-func TestRelayResumesAtTheEnd(t *testing.T) {
-	open, shut := reopening(t)
+// journalled is a relay that resumes with 1 to 3 in its journal.
+func journalled(t *testing.T, open func() *Relay, shut func(*Relay)) *Relay {
+	t.Helper()
 	r := open()
 	for seq := uint64(1); seq <= 3; seq++ {
 		r.Packet(recovery.Delivery{Packet: packetAt(t, 1, seq, r.chain)})
 	}
 	shut(r)
+	return open()
+}
 
-	r = open()
+// TestRelayResumesAtTheEnd: a relay whose journal holds all of a session that has ended
+// serves it again, and ends its journal, though no packet comes any more.
+func TestRelayResumesAtTheEnd(t *testing.T) {
+	open, shut := reopening(t)
+	r := journalled(t, open, shut)
 	at := r.Resume()
 	if at == nil {
 		t.Fatal("nothing is journalled")
@@ -120,13 +125,7 @@ func TestRelayResumesAtTheEnd(t *testing.T) {
 // has logged in and goes on there, though no packet comes; and it goes on with one that does.
 func TestRelayResumesIdle(t *testing.T) {
 	open, shut := reopening(t)
-	r := open()
-	for seq := uint64(1); seq <= 3; seq++ {
-		r.Packet(recovery.Delivery{Packet: packetAt(t, 1, seq, r.chain)})
-	}
-	shut(r)
-
-	r = open()
+	r := journalled(t, open, shut)
 	live := recovery.Event{Kind: recovery.EventState, State: recovery.StateLive, Epoch: 1, First: 4, Last: 4}
 	for _, e := range []recovery.Event{
 		{Kind: recovery.EventState, State: recovery.StateJoining, Epoch: 1, First: 4},
